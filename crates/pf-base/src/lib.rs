@@ -1,0 +1,1 @@
+//! The words everything speaks: fingerprint, device name, PIN, codes, time.

@@ -1,0 +1,1 @@
+//! The client core: discover, decide, pair, ask, connect, receive.

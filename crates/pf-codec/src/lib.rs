@@ -1,0 +1,1 @@
+//! Video encoders and decoders behind two small traits.

@@ -1,0 +1,1 @@
+//! Finding hosts on the local network: mDNS advertise and browse.

@@ -1,0 +1,7 @@
+//! Packetise and reassemble, congestion control and clock offset of the media stream.
+//!
+//! Everything here is pure: time is an argument, and bytes go in and come out.
+
+#![forbid(unsafe_code)]
+
+pub mod picture;

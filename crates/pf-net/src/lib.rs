@@ -1,0 +1,1 @@
+//! The QUIC driver: endpoints, pinning verifiers, framing, media datagrams.
