@@ -59,8 +59,9 @@ fn generate(root: &Path) -> Result<String> {
     }
     let module = prost_build::Module::from_protobuf_package_name(PACKAGE);
     let requests = files.into_iter().map(|file| (module.clone(), file)).collect();
-    let code = prost_build::Config::new().generate(requests)?.remove(&module).unwrap_or_default();
-    format(root, &format!("{HEADER}{code}"))
+    // Ordered maps: hash maps would ask pf-proto for prost's `std`, and make encodings differ from run to run.
+    let code = prost_build::Config::new().btree_map(["."]).generate(requests)?.remove(&module);
+    format(root, &format!("{HEADER}{}", code.unwrap_or_default()))
 }
 
 /// The schema's files, sorted, so that the same schema always gives the same code.
