@@ -1,0 +1,126 @@
+//! What the host keeps: devices, burn counters, the audit log, and the changes to them.
+
+use std::net::IpAddr;
+
+use pf_base::{DeviceName, Fingerprint, Timestamp};
+
+use crate::proof::{Approval, Comparison, ConfirmedPeer};
+
+/// A paired device, as the host keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The key on the allow-list.
+    pub fingerprint: Fingerprint,
+    /// What the owner calls it.
+    pub label: DeviceName,
+    /// When it was paired last.
+    pub paired_at: Timestamp,
+    /// How it was paired last.
+    pub paired_by: PairedBy,
+    /// When it was admitted last, if ever.
+    pub last_seen: Option<Timestamp>,
+}
+
+/// How a device got onto the allow-list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairedBy {
+    /// By the PIN ceremony.
+    Pin,
+    /// By the owner's approval of its request.
+    Approval(Comparison),
+}
+
+/// Burned PINs, counted so that a guesser waits longer each time, also across restarts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BurnCounters {
+    /// Burned unbound windows since the last success.
+    pub in_a_row: u32,
+    /// No unbound window opens before this.
+    pub cool_down_until: Option<Timestamp>,
+    /// When unbound windows were burned within the last day, oldest first, ten at most.
+    pub within_a_day: Vec<Timestamp>,
+}
+
+/// One durable change. The changes of one step are stored in one transaction, or not at all.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A device that proved the PIN is on the allow-list from now on; its tombstone, if any, is lifted.
+    Pair(ConfirmedPeer),
+    /// A device that the owner approved is on the allow-list from now on; its tombstone, if any, is lifted.
+    Approve(Approval),
+    /// A paired device is called this from now on.
+    Rename {
+        /// Which device.
+        fingerprint: Fingerprint,
+        /// Its new label.
+        label: DeviceName,
+    },
+    /// A device is off the allow-list, and a tombstone stands in its place.
+    Remove {
+        /// Which device.
+        fingerprint: Fingerprint,
+    },
+    /// A paired device was admitted.
+    Seen {
+        /// Which device.
+        fingerprint: Fingerprint,
+    },
+    /// The burn counters are these from now on.
+    Counters(BurnCounters),
+    /// One more line in the audit log.
+    Audit(AuditEvent),
+}
+
+/// One trust event, as the audit log keeps it. The time is that of the step that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// What happened.
+    pub kind: AuditKind,
+    /// To or by which device, where there was one.
+    pub fingerprint: Option<Fingerprint>,
+    /// From which address, where there was one.
+    pub address: Option<IpAddr>,
+    /// The device's name or label, where it has one.
+    pub name: Option<DeviceName>,
+}
+
+/// The kinds of trust event. Never anything of a PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditKind {
+    /// A pairing window was opened, for anyone or for the device named.
+    Armed,
+    /// The owner closed the window.
+    Disarmed,
+    /// The window closed unused.
+    WindowExpired,
+    /// A device sent a guess: the PIN was taken.
+    Attempt,
+    /// The guess was right; the device is paired.
+    Paired,
+    /// The guess was wrong, or broken after the PIN was taken.
+    WrongPin,
+    /// A device asks for access.
+    Requested,
+    /// The owner approved after a check code was shown.
+    Approved,
+    /// The owner approved though there was no check code to compare.
+    ApprovedNotCompared,
+    /// The owner said no.
+    Denied,
+    /// Nobody answered the request in time, or it made place for another.
+    RequestExpired,
+    /// The owner renamed a device.
+    Renamed,
+    /// The owner removed a device.
+    Removed,
+    /// A paired device was admitted.
+    Admitted,
+    /// An unpaired device was let in as a guest, under trust on first use.
+    AdmittedAsGuest,
+    /// A session came to its end.
+    SessionEnded,
+    /// An unpaired or removed device was turned away.
+    Refused,
+    /// More were turned away than are worth a line each: this many since the last line.
+    RefusedMore(u32),
+}
