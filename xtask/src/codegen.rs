@@ -99,6 +99,7 @@ const HEADER: &str = r#"//! The wire messages of `proto/punktfunk/v1`. Generated
 
 #![allow(
     missing_docs,
+    unreachable_pub,
     unused_qualifications,
     clippy::all,
     clippy::pedantic,

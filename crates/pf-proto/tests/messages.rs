@@ -1,0 +1,215 @@
+//! Every message survives its own encoding, and nothing else is let through.
+
+use std::time::Duration;
+
+use pf_base::{Code, DeviceName, PairPolicy, PinDigits};
+use pf_proto::{
+    Malformed, Message, VERSION, common_version, frame,
+    pair::{self, Greeting, Hello, HelloPurpose},
+    session::{self, Admitted, AdmittedAs, SessionHello, StreamStarted},
+};
+use proptest::prelude::*;
+
+fn name() -> impl Strategy<Value = DeviceName> {
+    any::<String>().prop_map(|raw| DeviceName::sanitise(&raw))
+}
+
+fn versions() -> impl Strategy<Value = Vec<u32>> {
+    proptest::collection::vec(any::<u32>(), 0..=16)
+}
+
+fn share() -> impl Strategy<Value = [u8; 65]> {
+    proptest::collection::vec(any::<u8>(), 65).prop_map(|bytes| bytes.try_into().expect("65 were asked for"))
+}
+
+fn greeting() -> impl Strategy<Value = Greeting> {
+    let policy = prop_oneof![Just(PairPolicy::Required), Just(PairPolicy::Optional)];
+    (any::<u32>(), name(), policy).prop_map(|(version, host_name, policy)| Greeting {
+        version,
+        host_name,
+        policy,
+    })
+}
+
+fn code() -> impl Strategy<Value = Code> {
+    proptest::sample::select(Code::ALL.to_vec())
+}
+
+fn pair_client() -> impl Strategy<Value = pair::ClientMessage> {
+    let purpose = prop_oneof![
+        Just(HelloPurpose::Pin),
+        any::<[u8; 32]>().prop_map(|commitment| HelloPurpose::Ask { commitment }),
+        Just(HelloPurpose::Knock),
+    ];
+    prop_oneof![
+        (versions(), name(), purpose).prop_map(|(versions, device_name, purpose)| {
+            pair::ClientMessage::Hello(Hello { versions, device_name, purpose })
+        }),
+        share().prop_map(pair::ClientMessage::PinShare),
+        any::<[u8; 32]>().prop_map(pair::ClientMessage::PinConfirmation),
+        Just(pair::ClientMessage::PinAcknowledged),
+        any::<[u8; 32]>().prop_map(pair::ClientMessage::CodeReveal),
+    ]
+}
+
+fn pair_host() -> impl Strategy<Value = pair::HostMessage> {
+    let wait = proptest::option::of((1_u64..4_000_000_000).prop_map(Duration::from_millis));
+    prop_oneof![
+        (greeting(), 4_u8..=10).prop_map(|(greeting, digits)| pair::HostMessage::PinOffer {
+            greeting,
+            digits: PinDigits::new(digits).expect("in range"),
+        }),
+        share().prop_map(pair::HostMessage::PinShare),
+        any::<[u8; 32]>().prop_map(pair::HostMessage::PinConfirmation),
+        (proptest::option::of(greeting()), code(), wait).prop_map(|(greeting, code, retry_after)| {
+            pair::HostMessage::Unavailable { greeting, code, retry_after }
+        }),
+        (greeting(), any::<[u8; 32]>())
+            .prop_map(|(greeting, nonce)| pair::HostMessage::CodeNonce { greeting, nonce }),
+        any::<u32>().prop_map(|request| pair::HostMessage::RequestParked { request }),
+        greeting().prop_map(|greeting| pair::HostMessage::RequestLeft { greeting }),
+        Just(pair::HostMessage::RequestApproved),
+    ]
+}
+
+fn session_client() -> impl Strategy<Value = session::ClientMessage> {
+    prop_oneof![
+        (versions(), name(), any::<[u32; 4]>()).prop_map(
+            |(versions, device_name, [width, height, frames_per_second, bits_per_second])| {
+                session::ClientMessage::Hello(SessionHello {
+                    versions,
+                    device_name,
+                    width,
+                    height,
+                    frames_per_second,
+                    bits_per_second,
+                })
+            }
+        ),
+        any::<u32>().prop_map(|last_frame| session::ClientMessage::KeyFrameRequest { last_frame }),
+        any::<u64>().prop_map(|sent| session::ClientMessage::ClockPing { sent }),
+    ]
+}
+
+fn session_host() -> impl Strategy<Value = session::HostMessage> {
+    let admitted_as = prop_oneof![Just(AdmittedAs::Paired), Just(AdmittedAs::Guest)];
+    prop_oneof![
+        (any::<u32>(), name(), admitted_as).prop_map(|(version, host_name, admitted_as)| {
+            session::HostMessage::Admitted(Admitted { version, host_name, admitted_as })
+        }),
+        (any::<[u32; 4]>(), "[a-z0-9-]{0,32}").prop_map(
+            |([width, height, frames_per_second, bits_per_second], source)| {
+                session::HostMessage::StreamStarted(StreamStarted {
+                    source,
+                    width,
+                    height,
+                    frames_per_second,
+                    bits_per_second,
+                })
+            }
+        ),
+        any::<[u64; 3]>().prop_map(|[ping_sent, received, sent]| session::HostMessage::ClockPong {
+            ping_sent,
+            received,
+            sent
+        }),
+    ]
+}
+
+/// What one side writes the other reads, framed and whole.
+fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) -> Result<(), TestCaseError> {
+    let bytes = frame::encode(message);
+    let (length, payload) = bytes.split_first_chunk().expect("a frame starts with its length");
+    prop_assert_eq!(frame::payload_length::<M>(*length), Ok(payload.len()));
+    prop_assert_eq!(&M::decode(payload).expect("our own encoding decodes"), message);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn every_message_survives_its_encoding(
+        a in pair_client(), b in pair_host(), c in session_client(), d in session_host()
+    ) {
+        survives(&a)?;
+        survives(&b)?;
+        survives(&c)?;
+        survives(&d)?;
+    }
+
+    /// A peer sends noise to make the host panic.
+    #[test]
+    fn inv_50_any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..1100)) {
+        let _ = pair::ClientMessage::decode(&bytes);
+        let _ = pair::HostMessage::decode(&bytes);
+        let _ = session::ClientMessage::decode(&bytes);
+        let _ = session::HostMessage::decode(&bytes);
+    }
+
+    /// A newer peer sends fields that this version does not know; they are skipped.
+    #[test]
+    fn unknown_fields_are_skipped(message in pair_client()) {
+        let mut payload = message.encode();
+        payload.extend_from_slice(&[0xfa, 0x01, 0x03, b'n', b'e', b'w']); // field 31, three bytes
+        prop_assert_eq!(pair::ClientMessage::decode(&payload), Ok(message));
+    }
+}
+
+/// A peer claims a huge message to make the reader allocate.
+#[test]
+fn inv_50_a_length_over_the_cap_is_refused_before_reading() {
+    assert_eq!(frame::payload_length::<pair::ClientMessage>([0x04, 0x00]), Ok(1024));
+    assert_eq!(frame::payload_length::<pair::ClientMessage>([0x04, 0x01]), Err(Malformed::TooLong));
+    assert_eq!(frame::payload_length::<session::HostMessage>([0xff, 0xff]), Err(Malformed::TooLong));
+}
+
+/// A share or MAC of another length slips past a check further in.
+#[test]
+fn fields_of_another_length_are_refused() {
+    // PairClientMessage { pin_share { share: 64 bytes } }
+    let mut payload = vec![0x12, 66, 0x0a, 64];
+    payload.extend([4; 64]);
+    assert_eq!(pair::ClientMessage::decode(&payload), Err(Malformed::Field("share")));
+    // PairClientMessage { pin_confirmation { mac: 31 bytes } }
+    let mut payload = vec![0x1a, 33, 0x0a, 31];
+    payload.extend([1; 31]);
+    assert_eq!(pair::ClientMessage::decode(&payload), Err(Malformed::Field("mac")));
+}
+
+#[test]
+fn a_message_without_a_kind_is_refused() {
+    assert_eq!(pair::ClientMessage::decode(&[]), Err(Malformed::UnknownKind));
+    assert_eq!(session::HostMessage::decode(&[0xfa, 0x01, 0x01, b'x']), Err(Malformed::UnknownKind));
+}
+
+/// A policy of the future is read as an opt-in to trust on first use.
+#[test]
+fn r1_a_policy_that_is_not_known_is_required() {
+    // PairHostMessage { request_left { greeting { version: 1, policy: 7 } } }
+    let payload = [0x3a, 6, 0x0a, 4, 0x08, 1, 0x18, 7];
+    let Ok(pair::HostMessage::RequestLeft { greeting }) = pair::HostMessage::decode(&payload) else {
+        panic!("the message itself is well-formed");
+    };
+    assert_eq!(greeting.policy, PairPolicy::Required);
+}
+
+#[test]
+fn versions_are_agreed_on_or_not() {
+    assert_eq!(common_version(&[3, VERSION, 2]), Some(VERSION));
+    assert_eq!(common_version(&[]), None);
+    assert_eq!(common_version(&[VERSION + 1]), None);
+}
+
+/// A device name reaches a terminal or a log as it was sent.
+#[test]
+fn inv_48_names_are_sanitised_at_decode() {
+    let mut payload = vec![0x0a, 0, 0x08, 1, 0x12, 0];
+    let raw = "\u{1b}[2J\u{202e}evil";
+    payload.extend(raw.as_bytes());
+    payload[5] = raw.len() as u8;
+    payload.extend([0x1a, 0]);
+    payload[1] = (payload.len() - 2) as u8;
+    let Ok(pair::ClientMessage::Hello(hello)) = pair::ClientMessage::decode(&payload) else {
+        panic!("the hello is well-formed");
+    };
+    assert_eq!(hello.device_name.as_str(), "[2Jevil");
+}
