@@ -1,1 +1,153 @@
 //! Video encoders and decoders behind two small traits.
+//!
+//! A host fills an [`I420`] from each desktop picture, hands it to a [`VideoEncoder`] and sends the access
+//! unit that it gets back; a client hands access units to a [`VideoDecoder`] and shows the [`I420View`] that
+//! it gets back. Programs ask [`encoder`] and [`decoder`] for one and never name the library behind it.
+//!
+//! What every backend keeps to, because the transport is built on it:
+//! - H.264 as an Annex B byte stream. Each key frame carries its parameter sets, so a decoder can start at any.
+//! - One picture in, exactly one access unit out, at once: no B-frames, no look-ahead, no skipped frames.
+//! - A key frame comes first, on request, and at no other time: it costs many times a usual frame, and the
+//!   transport alone knows when it is worth that.
+//! - Colours are BT.709 in limited range; the stream says so, and [`I420`] converts so in both directions.
+//!
+//! # Odd sizes
+//! H.264 in 4:2:0 codes even sizes only, and the encoder wants at least 16 pixels a side. An [`I420`] therefore
+//! holds a *coded* picture, each side rounded up to an even number of at least 16, its last column and row
+//! repeated into the added pixels. The decoder hands out that coded picture; a receiver that was told the
+//! desktop's own size cuts it back with [`I420View::cropped`].
+
+mod h264;
+mod i420;
+
+pub use h264::{OpenH264Decoder, OpenH264Encoder};
+pub use i420::{I420, I420View, Plane};
+use pf_media::picture::Size;
+use thiserror::Error;
+
+/// An encoder of the default backend.
+pub fn encoder(config: EncoderConfig) -> Result<Box<dyn VideoEncoder>, EncodeError> {
+    Ok(Box::new(OpenH264Encoder::new(config)?))
+}
+
+/// A decoder of the default backend.
+pub fn decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
+    Ok(Box::new(OpenH264Decoder::new()?))
+}
+
+/// Turns pictures of one size into access units, one for one.
+pub trait VideoEncoder: Send {
+    /// Encodes `picture` and returns its access unit, which stays valid until the next call.
+    ///
+    /// After an error that is not the caller's the encoder starts afresh: the next picture becomes a key frame.
+    fn encode(&mut self, picture: &I420, kind: FrameKind) -> Result<EncodedFrame<'_>, EncodeError>;
+
+    /// Sets the target rate from the next picture on, held between [`MIN_BITRATE`] and [`MAX_BITRATE`].
+    fn set_bitrate(&mut self, bits_per_second: u32);
+}
+
+/// Turns access units into pictures, one for one.
+pub trait VideoDecoder: Send {
+    /// Decodes one access unit; the picture stays valid until the next call.
+    ///
+    /// `None` when the access unit holds no picture, only parameter sets. After any error the decoder refuses
+    /// with [`DecodeError::KeyFrameNeeded`] until a key frame comes, so that no picture that was predicted from
+    /// a broken one is ever shown.
+    fn decode(&mut self, access_unit: &[u8]) -> Result<Option<I420View<'_>>, DecodeError>;
+}
+
+/// What an encoder is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncoderConfig {
+    /// The size of the desktop's pictures; see the crate's text on odd sizes.
+    pub size: Size,
+    /// Pictures per second that the rate is shared among, at least 1.
+    pub fps: u32,
+    /// Target rate in bits per second, held between [`MIN_BITRATE`] and [`MAX_BITRATE`].
+    pub bitrate: u32,
+    /// Threads to encode with, each on its own slice of the picture. Held between 1 and 4, and fewer where the
+    /// picture is too low to cut.
+    pub threads: u8,
+}
+
+/// Whether a picture must become a key frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// Predicted from the picture before it, where there is one.
+    Auto,
+    /// Decodable by itself.
+    Key,
+}
+
+/// One encoded picture.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedFrame<'a> {
+    /// The access unit, an Annex B byte stream.
+    pub access_unit: &'a [u8],
+    /// Whether it is a key frame, which a decoder can start at.
+    pub is_key: bool,
+}
+
+/// Why a picture was not encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum EncodeError {
+    /// The desktop has a size that the codec cannot carry.
+    #[error("pictures of {0} cannot be encoded; at most 4096 pixels a side and 4096x2304 in all")]
+    UnsupportedSize(Size),
+    /// The caller handed a picture of another size than the encoder is made for. It wants a new encoder.
+    #[error("the encoder is made for {expected}, the picture is {found}")]
+    SizeChanged {
+        /// What the encoder is made for.
+        expected: Size,
+        /// What it was handed.
+        found: Size,
+    },
+    /// The codec library failed.
+    #[error("the video encoder failed to {operation} (code {code})")]
+    Backend {
+        /// What it was asked to do.
+        operation: &'static str,
+        /// The library's own code.
+        code: i32,
+    },
+}
+
+/// Why an access unit gave no picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The sender's data is damaged or is no H.264 that this decoder knows.
+    #[error("the video data is damaged (code {code:#x})")]
+    Corrupt {
+        /// The library's own code, 0 where it noticed nothing but made no picture.
+        code: i32,
+    },
+    /// The access unit is longer than [`MAX_ACCESS_UNIT`].
+    #[error("an access unit of {length} bytes is too long")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The sender's pictures are larger than any that Punktfunk streams.
+    #[error("the video's size of {0} is too large")]
+    UnsupportedSize(Size),
+    /// Nothing can be decoded before a key frame comes: at the start, and after an error.
+    #[error("a key frame is needed first")]
+    KeyFrameNeeded,
+    /// The codec library could not be set up.
+    #[error("the video decoder failed to {operation} (code {code})")]
+    Backend {
+        /// What it was asked to do.
+        operation: &'static str,
+        /// The library's own code.
+        code: i32,
+    },
+}
+
+/// The lowest rate that an encoder is asked for, in bits per second. Below it nothing is readable.
+pub const MIN_BITRATE: u32 = 100_000;
+
+/// The highest rate that an encoder is asked for, in bits per second: what H.264 level 5.2 can carry.
+pub const MAX_BITRATE: u32 = 240_000_000;
+
+/// The longest access unit that a decoder takes, in bytes: H.264's own limit for a picture of level 5.2.
+pub const MAX_ACCESS_UNIT: usize = 7_077_888;
