@@ -8,3 +8,4 @@
 pub mod admission;
 pub mod proof;
 pub mod record;
+pub mod spake2;
