@@ -2,21 +2,39 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod codegen;
+mod fuzz;
+mod process;
+mod run;
+mod setup;
+mod test;
+mod tidy;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 
+use crate::setup::Purpose;
+
 const USAGE: &str = "\
 cargo xtask COMMAND
 
+  run [ARGS]         set up, build, and start a host with a virtual desktop; ARGS go to `punktfunk-host serve`
+  test [-- ARGS]     set up, and run every check of the project; ARGS go to `cargo nextest run`
+  setup [--for run|test]
+                     install what a Debian or Ubuntu machine lacks; the others do this by themselves
+  tidy               check the rules that the compiler does not check
   codegen [--check]  compile proto/ into crates/pf-proto; with --check only compare
+  bench [ARGS]       build for release and measure; ARGS go to pf-bench
+  fuzz [TARGET] [--seconds N]
+                     fuzz one decoder, or each in turn, for N seconds (60)
   help               this text
 ";
 
 fn main() -> ExitCode {
-    match dispatch(&env::args().skip(1).collect::<Vec<_>>()) {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match dispatch(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
@@ -26,12 +44,20 @@ fn main() -> ExitCode {
 }
 
 /// Runs the command that the arguments name.
-fn dispatch(arguments: &[String]) -> Result<()> {
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments.as_slice() {
+fn dispatch(arguments: &[&str]) -> Result<()> {
+    match arguments {
         [] | ["help" | "--help" | "-h"] => print!("{USAGE}"),
+        ["run", rest @ ..] => run::run(&root()?, rest)?,
+        [run::ANNOUNCE, rest @ ..] => run::announce(&root()?, rest)?,
+        ["test"] => test::test(&root()?, &[])?,
+        ["test", "--", rest @ ..] => test::test(&root()?, rest)?,
+        ["setup"] | ["setup", "--for", "test"] => setup::setup(&root()?, Purpose::Test)?,
+        ["setup", "--for", "run"] => setup::setup(&root()?, Purpose::Run)?,
+        ["tidy"] => tidy::tidy(&root()?)?,
         ["codegen"] => codegen::write(&root()?)?,
         ["codegen", "--check"] => codegen::check(&root()?)?,
+        ["bench", rest @ ..] => bench::bench(&root()?, rest)?,
+        ["fuzz", rest @ ..] => fuzz::fuzz(&root()?, rest)?,
         other => bail!("no such command: {}\n\n{USAGE}", other.join(" ")),
     }
     Ok(())

@@ -1,0 +1,235 @@
+//! Installs what a fresh Debian or Ubuntu machine lacks, and says what and why. Where all is there, it does nothing.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Result, bail};
+
+use crate::process;
+
+/// What a machine is made ready for. Later ones need all that the earlier ones do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// Building the programs, and running a host with a virtual desktop.
+    Run,
+    /// Everything that `cargo xtask test` runs.
+    Test,
+}
+
+/// Makes the machine ready, or says exactly what is missing and fails.
+pub(crate) fn setup(root: &Path, purpose: Purpose) -> Result<()> {
+    install_packages(&missing(purpose, Proof::holds))?;
+    if purpose >= Purpose::Test {
+        for tool in TOOLS.iter().filter(|tool| !process::is_installed(tool.name)) {
+            install_tool(root, tool)?;
+        }
+    }
+    Ok(())
+}
+
+/// A tool that cargo builds and installs.
+pub(crate) struct Tool {
+    /// The package, and the program that it installs.
+    pub(crate) name: &'static str,
+    /// What it is for here.
+    pub(crate) why: &'static str,
+}
+
+/// Builds and installs a tool, as its authors locked it.
+pub(crate) fn install_tool(root: &Path, tool: &Tool) -> Result<()> {
+    println!("setup: installing {} ({}); this takes some minutes, once", tool.name, tool.why);
+    process::run(&mut process::cargo(root, ["install", "--locked", tool.name]))
+}
+
+/// A system package, as Debian and Ubuntu name it.
+struct Package {
+    name: &'static str,
+    why: &'static str,
+    needed_for: Purpose,
+    proof: Proof,
+}
+
+/// How to see that a package is there, whoever installed it.
+#[derive(Clone, Copy)]
+enum Proof {
+    Program(&'static str),
+    Library(&'static str),
+    Font(&'static str),
+}
+
+impl Proof {
+    fn holds(self) -> bool {
+        match self {
+            Self::Program(name) => process::is_installed(name),
+            Self::Library(name) => process::read(Command::new("/sbin/ldconfig").arg("-p"))
+                .is_ok_and(|libraries| libraries.contains(name)),
+            Self::Font(file) => is_below(Path::new("/usr/share/fonts"), file),
+        }
+    }
+}
+
+/// Whether a file of this name stands anywhere below a folder.
+fn is_below(folder: &Path, file: &str) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| entry.file_name() == file || is_below(&entry.path(), file))
+}
+
+/// The packages that a purpose needs and that the machine does not have.
+fn missing(purpose: Purpose, is_there: impl Fn(Proof) -> bool) -> Vec<&'static Package> {
+    PACKAGES.iter().filter(|package| package.needed_for <= purpose && !is_there(package.proof)).collect()
+}
+
+/// Installs packages with apt, as root or with a sudo that asks nothing; else says what to type.
+fn install_packages(packages: &[&Package]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    println!("setup: this machine lacks:");
+    for package in packages {
+        println!("  {:<20} {}", package.name, package.why);
+    }
+    let names: Vec<_> = packages.iter().map(|package| package.name).collect();
+    if !process::is_installed("apt-get") {
+        bail!(
+            "there is no apt-get here: install these by your system's own names, then run this again: {}",
+            names.join(" ")
+        );
+    }
+    let prefix: &[&str] = if is_root() {
+        &[]
+    } else if can_sudo() {
+        &["sudo", "-n"]
+    } else {
+        bail!("installing needs root: type this, then run this again:\n\n  {}\n", by_hand(&names));
+    };
+    for command in apt_commands(&names) {
+        let words: Vec<_> = prefix.iter().chain(APT).chain(command.iter()).copied().collect();
+        println!("setup: {}", words.join(" "));
+        process::run(Command::new(words[0]).args(&words[1..]))?;
+    }
+    Ok(())
+}
+
+/// apt-get's two commands, without the program.
+fn apt_commands<'a>(names: &[&'a str]) -> [Vec<&'a str>; 2] {
+    let install = ["install", "-y", "--no-install-recommends"];
+    [vec!["update"], install.iter().chain(names).copied().collect()]
+}
+
+/// What a person types who has a password for sudo.
+fn by_hand(names: &[&str]) -> String {
+    apt_commands(names).map(|command| format!("sudo apt-get {}", command.join(" "))).join(" && ")
+}
+
+/// Whether this process is root: it owns its own entry in `/proc`.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// Whether sudo is there and asks for no password.
+fn can_sudo() -> bool {
+    Command::new("sudo")
+        .args(["-n", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// apt-get without questions, waiting its turn where a fresh machine still updates itself.
+const APT: &[&str] = &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
+
+/// Everything that the system must bring. The toolchain itself is there, or nobody would run this.
+const PACKAGES: &[Package] = &[
+    run("gcc", "compiles the C in aws-lc, SQLite and OpenH264", Proof::Program("gcc")),
+    run("g++", "compiles the C++ in OpenH264", Proof::Program("g++")),
+    run("nasm", "OpenH264's assembly: without it encoding is 2 to 4 times slower", Proof::Program("nasm")),
+    run("xvfb", "the virtual display of a session", Proof::Program("Xvfb")),
+    run("icewm", "the window manager of the virtual desktop", Proof::Program("icewm")),
+    run("xterm", "a terminal on the virtual desktop", Proof::Program("xterm")),
+    run("x11-apps", "a clock on the virtual desktop", Proof::Program("xclock")),
+    run("fonts-dejavu-core", "letters on the virtual desktop", Proof::Font("DejaVuSans.ttf")),
+    run("libxkbcommon-x11-0", "the keyboard of the client's window", Proof::Library("libxkbcommon-x11.so.0")),
+    test("iproute2", "networks of their own for end-to-end tests", Proof::Program("ip")),
+    test("avahi-utils", "looks at adverts with other eyes than ours", Proof::Program("avahi-browse")),
+    test("avahi-daemon", "what avahi-browse asks", Proof::Program("avahi-daemon")),
+    test("dbus", "how avahi-browse asks", Proof::Program("dbus-daemon")),
+    test("xauth", "cookies of the test displays", Proof::Program("xauth")),
+    test("x11-utils", "looks at windows in tests", Proof::Program("xwininfo")),
+    test("x11-xserver-utils", "sets up test displays", Proof::Program("xrandr")),
+    test("xdotool", "types and clicks in tests", Proof::Program("xdotool")),
+    test("imagemagick", "looks at pictures in tests", Proof::Program("import")),
+    test("git", "lists the files that tidy reads", Proof::Program("git")),
+];
+
+/// What cargo must bring, for tests only.
+const TOOLS: &[Tool] = &[
+    Tool { name: "cargo-nextest", why: "runs the tests" },
+    Tool { name: "cargo-deny", why: "checks licences, bans and sources of dependencies" },
+];
+
+const fn run(name: &'static str, why: &'static str, proof: Proof) -> Package {
+    Package { name, why, needed_for: Purpose::Run, proof }
+}
+
+const fn test(name: &'static str, why: &'static str, proof: Proof) -> Package {
+    Package { name, why, needed_for: Purpose::Test, proof }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(packages: &[&Package]) -> Vec<&'static str> {
+        packages.iter().map(|package| package.name).collect()
+    }
+
+    #[test]
+    fn nothing_is_missing_where_all_is_there() {
+        assert!(missing(Purpose::Test, |_| true).is_empty());
+        install_packages(&[]).unwrap();
+    }
+
+    #[test]
+    fn only_what_is_missing_is_asked_for() {
+        let all_but_nasm = |proof| !matches!(proof, Proof::Program("nasm"));
+        assert_eq!(names(&missing(Purpose::Run, all_but_nasm)), ["nasm"]);
+        let no_git = |proof| !matches!(proof, Proof::Program("git"));
+        assert_eq!(names(&missing(Purpose::Run, no_git)), [""; 0]);
+        assert_eq!(names(&missing(Purpose::Test, no_git)), ["git"]);
+    }
+
+    #[test]
+    fn tests_need_all_that_running_needs() {
+        let run = names(&missing(Purpose::Run, |_| false));
+        let test = names(&missing(Purpose::Test, |_| false));
+        assert!(run.iter().all(|name| test.contains(name)));
+        assert!(run.len() < test.len());
+    }
+
+    #[test]
+    fn the_command_for_a_person_is_whole() {
+        assert_eq!(
+            by_hand(&["nasm", "xvfb"]),
+            "sudo apt-get update && sudo apt-get install -y --no-install-recommends nasm xvfb"
+        );
+    }
+
+    #[test]
+    fn proofs_tell_here_from_not_here() {
+        assert!(Proof::Program("sh").holds());
+        assert!(!Proof::Program("no-such-program").holds());
+        assert!(Proof::Library("libc.so.6").holds());
+        assert!(!Proof::Library("libnosuch.so.9").holds());
+        let fonts = tempfile::tempdir().unwrap();
+        fs::create_dir_all(fonts.path().join("truetype/dejavu")).unwrap();
+        assert!(!is_below(fonts.path(), "A.ttf"));
+        fs::write(fonts.path().join("truetype/dejavu/A.ttf"), "").unwrap();
+        assert!(is_below(fonts.path(), "A.ttf"));
+    }
+}

@@ -1,0 +1,120 @@
+//! Runs every check of the project, the quick ones first, and the tests last so that their summary closes the run.
+//!
+//! Everything is built in the one `dev` profile, and with the features that the tests need, so that nothing is
+//! compiled twice.
+
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    process,
+    setup::{Purpose, setup},
+    tidy::tidy,
+};
+
+/// Runs every check, and stops at the first that fails. `nextest` is passed on to the test runner.
+pub(crate) fn test(root: &Path, nextest: &[&str]) -> Result<()> {
+    setup(root, Purpose::Test)?;
+    let steps = steps(nextest);
+    let count = steps.len();
+    for (index, step) in steps.iter().enumerate() {
+        println!("\n=== {}/{count} {} ===", index + 1, step.title);
+        let start = Instant::now();
+        step.run(root).with_context(|| format!("{} failed", step.title))?;
+        if index + 1 < count {
+            println!("=== {} passed in {} s ===", step.title, round_up(start.elapsed()));
+        }
+    }
+    Ok(())
+}
+
+/// One check.
+struct Step<'a> {
+    title: &'static str,
+    check: Check<'a>,
+}
+
+enum Check<'a> {
+    /// A cargo command, with what it is to find in its environment.
+    Cargo(Vec<&'a str>, Option<(&'static str, &'static str)>),
+    /// `cargo xtask tidy`, without another process.
+    Tidy,
+}
+
+impl Step<'_> {
+    fn run(&self, root: &Path) -> Result<()> {
+        match &self.check {
+            Check::Cargo(arguments, variable) => {
+                let mut cargo: Command = process::cargo(root, arguments);
+                cargo.envs(*variable);
+                process::run(&mut cargo)
+            }
+            Check::Tidy => tidy(root),
+        }
+    }
+}
+
+/// The checks in their order. Advisories are not among them: their database cannot be fetched everywhere, and what
+/// it says changes while the code does not.
+fn steps<'a>(nextest: &[&'a str]) -> Vec<Step<'a>> {
+    let cargo = |title, line: &'static str| {
+        let check = Check::Cargo(line.split(' ').collect(), None);
+        Step { title, check }
+    };
+    let docs =
+        Check::Cargo("doc --workspace --no-deps".split(' ').collect(), Some(("RUSTDOCFLAGS", "-D warnings")));
+    let tests = ["nextest", "run", "--workspace"].iter().chain(nextest).copied().collect();
+    vec![
+        cargo("format", "fmt --all --check"),
+        Step { title: "tidy", check: Check::Tidy },
+        cargo("lints", "clippy --workspace --all-targets -- -D warnings"),
+        Step { title: "documentation", check: docs },
+        cargo("licences, bans and sources", "deny check licenses bans sources"),
+        cargo("build", "build --workspace --all-targets"),
+        cargo("examples in the documentation", "test --workspace --doc"),
+        Step { title: "tests", check: Check::Cargo(tests, None) },
+    ]
+}
+
+/// Whole seconds, so that nothing takes none.
+fn round_up(time: Duration) -> u64 {
+    time.as_secs() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(steps: &[Step<'_>]) -> Vec<String> {
+        let line = |step: &Step<'_>| match &step.check {
+            Check::Cargo(arguments, _) => arguments.join(" "),
+            Check::Tidy => "xtask tidy".to_owned(),
+        };
+        steps.iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_runner_comes_last_and_takes_what_is_passed_on() {
+        let lines = lines(&steps(&["-E", "test(inv_)"]));
+        assert_eq!(lines.last().unwrap(), "nextest run --workspace -E test(inv_)");
+    }
+
+    /// Another profile would compile every dependency again.
+    #[test]
+    fn everything_is_built_in_one_profile() {
+        for line in lines(&steps(&[])) {
+            assert!(!line.contains("--release") && !line.contains("--profile"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_failing_step_is_an_error() {
+        let step = Step { title: "nonsense", check: Check::Cargo(vec!["no-such-command"], None) };
+        assert!(step.run(Path::new(".")).is_err());
+    }
+}
