@@ -4,5 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod figures;
+pub mod packet;
 pub mod picture;
+pub mod reassembly;
+pub mod time;
 pub mod timecode;

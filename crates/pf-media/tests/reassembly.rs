@@ -1,0 +1,381 @@
+//! What a reassembler hands out, and when, frame by frame.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::Duration;
+
+use pf_media::{
+    reassembly::{Counters, Malformed, Output, REORDERING, REQUEST_TIMEOUT, Reassembler, STALLED},
+    time::Micros,
+};
+use pf_proto::media::{self, HEADER_LEN, Header, Stream};
+
+/// A receiver, and the time there.
+struct Receiver {
+    reassembler: Reassembler,
+    now: Micros,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Frame(u32),
+    Request,
+}
+
+impl Receiver {
+    fn new() -> Self {
+        Self { reassembler: Reassembler::new(), now: Micros(1_000_000) }
+    }
+
+    /// A receiver that got the key frame 0 and handed it out.
+    fn started() -> Self {
+        let mut receiver = Self::new();
+        receiver.deliver(&key(0));
+        assert_eq!(receiver.drain(), [Seen::Frame(0)]);
+        receiver
+    }
+
+    fn deliver(&mut self, datagrams: &[Vec<u8>]) {
+        for datagram in datagrams {
+            self.reassembler.handle_datagram(self.now, datagram).unwrap();
+        }
+    }
+
+    fn wait(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
+    /// Waits until just before `duration` has passed.
+    fn wait_almost(&mut self, duration: Duration) {
+        self.now = self.now + duration - Duration::from_micros(1);
+    }
+
+    /// Everything that comes out now; each access unit must be what was sent under its number.
+    fn drain(&mut self) -> Vec<Seen> {
+        std::iter::from_fn(|| self.reassembler.poll(self.now))
+            .map(|output| match output {
+                Output::AccessUnit { frame, key, captured, bytes } => {
+                    assert_eq!(captured, capture_time(frame));
+                    assert_eq!(bytes, bytes_of(frame, key));
+                    Seen::Frame(frame)
+                }
+                Output::NeedKeyFrame => Seen::Request,
+            })
+            .collect()
+    }
+
+    /// How long from now the reassembler wants to be polled.
+    fn deadline(&self) -> Option<Duration> {
+        self.reassembler.next_deadline().map(|deadline| deadline.since(self.now))
+    }
+}
+
+/// The three shards of a key frame.
+fn key(frame: u32) -> Vec<Vec<u8>> {
+    shards(frame, true)
+}
+
+/// The three shards of a frame that refers to the one before it.
+fn delta(frame: u32) -> Vec<Vec<u8>> {
+    shards(frame, false)
+}
+
+fn shards(frame: u32, key: bool) -> Vec<Vec<u8>> {
+    let bytes = bytes_of(frame, key);
+    let header = Header {
+        stream: Stream::Video,
+        key,
+        frame,
+        index: 0,
+        data: 3,
+        parity: 0,
+        captured: capture_time(frame).0,
+    };
+    let chunks = bytes.chunks(bytes.len().div_ceil(3)).zip(0..);
+    chunks.map(|(shard, index)| datagram(Header { index, ..header }, shard)).collect()
+}
+
+fn bytes_of(frame: u32, key: bool) -> Vec<u8> {
+    let kind = if key { b'K' } else { b'D' };
+    std::iter::once(kind).chain((0..40).flat_map(|n| (frame ^ n).to_be_bytes())).collect()
+}
+
+fn capture_time(frame: u32) -> Micros {
+    Micros(u64::from(frame) * 16_667)
+}
+
+fn datagram(header: Header, shard: &[u8]) -> Vec<u8> {
+    [&header.encode()[..], shard].concat()
+}
+
+#[test]
+fn a_complete_frame_is_handed_out_at_once_and_in_turn() {
+    let mut receiver = Receiver::started();
+    for frame in 1..5 {
+        let shards = delta(frame);
+        receiver.deliver(&shards[..2]);
+        assert_eq!(receiver.drain(), []);
+        receiver.deliver(&shards[2..]);
+        assert_eq!(receiver.drain(), [Seen::Frame(frame)]);
+        assert_eq!(receiver.deadline(), None);
+    }
+}
+
+#[test]
+fn shards_may_come_in_any_order_within_a_frame() {
+    let mut receiver = Receiver::new();
+    let mut shards = key(0);
+    shards.rotate_left(1);
+    receiver.deliver(&shards);
+    assert_eq!(receiver.drain(), [Seen::Frame(0)]);
+}
+
+#[test]
+fn a_later_frame_waits_for_an_earlier_one_that_comes_within_the_tolerance() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(2));
+    assert_eq!(receiver.drain(), []);
+    assert_eq!(receiver.deadline(), Some(REORDERING));
+    receiver.wait_almost(REORDERING);
+    assert_eq!(receiver.drain(), []);
+    receiver.deliver(&delta(1));
+    assert_eq!(receiver.drain(), [Seen::Frame(1), Seen::Frame(2)]);
+    assert_eq!(receiver.reassembler.counters().lost, 0);
+}
+
+#[test]
+fn what_does_not_come_within_the_tolerance_is_lost_and_asks_for_a_key_frame_once() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(1)[..2]);
+    receiver.deliver(&delta(2));
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+    for frame in 3..8 {
+        receiver.deliver(&delta(frame));
+        receiver.wait(REORDERING);
+        assert_eq!(
+            receiver.drain(),
+            [],
+            "what refers to a lost frame is of no use, and one request is enough"
+        );
+    }
+    receiver.deliver(&key(8));
+    assert_eq!(receiver.drain(), [Seen::Frame(8)]);
+    receiver.deliver(&delta(9));
+    assert_eq!(receiver.drain(), [Seen::Frame(9)]);
+    let expected = Counters { complete: 3, lost: 7, shards: 29, duplicates: 0, late: 0 };
+    assert_eq!(receiver.reassembler.counters(), expected);
+}
+
+#[test]
+fn frames_of_which_nothing_came_are_lost_like_any_other() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(3));
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+    assert_eq!(receiver.reassembler.counters().lost, 3);
+}
+
+#[test]
+fn a_loss_after_recovery_is_a_new_loss() {
+    let mut receiver = Receiver::started();
+    for lost in [1, 4] {
+        receiver.deliver(&delta(lost + 1));
+        receiver.wait(REORDERING);
+        assert_eq!(receiver.drain(), [Seen::Request]);
+        receiver.deliver(&key(lost + 2));
+        assert_eq!(receiver.drain(), [Seen::Frame(lost + 2)]);
+    }
+}
+
+#[test]
+fn a_request_that_nothing_came_of_is_repeated_after_the_time_out() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(2));
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+    for _ in 0..3 {
+        assert_eq!(receiver.deadline(), Some(REQUEST_TIMEOUT));
+        receiver.wait_almost(REQUEST_TIMEOUT);
+        assert_eq!(receiver.drain(), []);
+        receiver.wait(Duration::from_micros(1));
+        assert_eq!(receiver.drain(), [Seen::Request]);
+    }
+}
+
+/// A key frame takes long on a slow link: asking for another while it arrives would make the link's trouble worse.
+#[test]
+fn a_key_frame_that_is_under_way_is_not_asked_for_again() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(2));
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+    let mut pause = REQUEST_TIMEOUT;
+    for shard in key(3) {
+        receiver.wait_almost(pause);
+        assert_eq!(receiver.drain(), []);
+        receiver.deliver(&[shard]);
+        pause = STALLED;
+    }
+    assert_eq!(receiver.drain(), [Seen::Frame(3)]);
+}
+
+#[test]
+fn a_key_frame_that_was_asked_for_and_is_lost_is_asked_for_anew_at_once() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(2));
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+    receiver.deliver(&key(3)[..2]);
+    receiver.deliver(&delta(4));
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+}
+
+#[test]
+fn a_key_frame_overtakes_everything_that_is_open() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(1)[..1]);
+    receiver.deliver(&delta(2));
+    receiver.deliver(&delta(3)[..1]);
+    assert_eq!(receiver.drain(), []);
+    receiver.deliver(&key(4));
+    assert_eq!(receiver.drain(), [Seen::Frame(4)]);
+    receiver.deliver(&delta(5));
+    assert_eq!(receiver.drain(), [Seen::Frame(5)]);
+    assert_eq!(receiver.reassembler.counters().lost, 3);
+    assert_eq!(receiver.deadline(), None);
+}
+
+#[test]
+fn a_key_frame_under_way_spares_the_request() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(2));
+    receiver.deliver(&key(3)[..2]);
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), []);
+    receiver.deliver(&key(3)[2..]);
+    assert_eq!(receiver.drain(), [Seen::Frame(3)]);
+}
+
+/// The screen stands still after a picture whose tail was lost: no later frame shows that something is missing.
+#[test]
+fn the_last_frame_is_given_up_when_nothing_more_of_it_comes() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(1)[..2]);
+    assert_eq!(receiver.deadline(), Some(STALLED));
+    receiver.wait(STALLED / 2);
+    receiver.deliver(&delta(1)[..1]);
+    assert_eq!(receiver.deadline(), Some(STALLED / 2), "a duplicate is no progress");
+    receiver.wait(STALLED / 2);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+}
+
+#[test]
+fn a_session_whose_first_key_frame_is_lost_asks_for_another() {
+    let part_of_it_came = [key(0)[..2].to_vec(), delta(1)].concat();
+    let nothing_of_it_came = delta(1);
+    for first in [part_of_it_came, nothing_of_it_came] {
+        let mut receiver = Receiver::new();
+        receiver.deliver(&first);
+        receiver.wait(REORDERING);
+        assert_eq!(receiver.drain(), [Seen::Request]);
+        receiver.deliver(&key(2));
+        assert_eq!(receiver.drain(), [Seen::Frame(2)]);
+    }
+}
+
+#[test]
+fn the_first_key_frame_may_be_overtaken_by_its_followers() {
+    let mut receiver = Receiver::new();
+    receiver.deliver(&delta(1));
+    assert_eq!(receiver.drain(), []);
+    receiver.deliver(&key(0));
+    assert_eq!(receiver.drain(), [Seen::Frame(0), Seen::Frame(1)]);
+}
+
+#[test]
+fn duplicates_and_late_shards_are_counted_and_otherwise_nothing() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(1)[..2]);
+    receiver.deliver(&delta(1)[..2]);
+    receiver.deliver(&delta(1)[2..]);
+    assert_eq!(receiver.drain(), [Seen::Frame(1)]);
+    receiver.deliver(&delta(1));
+    receiver.deliver(&key(0));
+    assert_eq!(receiver.drain(), []);
+    let expected = Counters { complete: 2, lost: 0, shards: 14, duplicates: 2, late: 6 };
+    assert_eq!(receiver.reassembler.counters(), expected);
+}
+
+#[test]
+fn the_frame_number_wraps_without_a_gap() {
+    let mut receiver = Receiver::new();
+    receiver.deliver(&key(u32::MAX - 1));
+    assert_eq!(receiver.drain(), [Seen::Frame(u32::MAX - 1)]);
+    receiver.deliver(&delta(0));
+    assert_eq!(receiver.drain(), []);
+    receiver.deliver(&delta(u32::MAX));
+    assert_eq!(receiver.drain(), [Seen::Frame(u32::MAX), Seen::Frame(0)]);
+    receiver.deliver(&delta(1));
+    assert_eq!(receiver.drain(), [Seen::Frame(1)]);
+    assert_eq!(receiver.reassembler.counters().lost, 0);
+}
+
+/// A peer that changes its mind about a frame must not grow it, mix it, or finish it early.
+#[test]
+fn shards_that_disagree_are_refused_and_change_nothing() {
+    let mut receiver = Receiver::started();
+    let shards = delta(1);
+    receiver.deliver(&shards[..1]);
+    let before = receiver.reassembler.counters();
+    let (header, shard) = media::decode(&shards[1]).unwrap();
+    let wrong = [
+        (Header { data: 2, ..header }, shard),
+        (Header { data: 4, ..header }, shard),
+        (Header { parity: 1, ..header }, shard),
+        (Header { key: true, ..header }, shard),
+        (Header { captured: 1, ..header }, shard),
+        (header, &shard[1..]),
+        (Header { index: 2, ..header }, &[0; 100]),
+    ];
+    for (header, shard) in wrong {
+        let refused = receiver.reassembler.handle_datagram(receiver.now, &datagram(header, shard));
+        assert_eq!(refused, Err(Malformed::Disagrees), "{header:?}");
+    }
+    assert_eq!(receiver.reassembler.counters(), before);
+    receiver.deliver(&shards[1..]);
+    assert_eq!(receiver.drain(), [Seen::Frame(1)]);
+}
+
+#[test]
+fn the_last_shard_may_not_be_longer_than_those_before_it_also_when_it_came_first() {
+    let mut receiver = Receiver::started();
+    let shards = delta(1);
+    let (last, _) = media::decode(&shards[2]).unwrap();
+    receiver.deliver(&[datagram(last, &[0; 100])]);
+    assert_eq!(receiver.reassembler.handle_datagram(receiver.now, &shards[0]), Err(Malformed::Disagrees));
+}
+
+#[test]
+fn a_header_that_is_none_is_refused_with_its_reason() {
+    let mut receiver = Receiver::started();
+    assert_eq!(
+        receiver.reassembler.handle_datagram(receiver.now, &[0; HEADER_LEN]),
+        Err(Malformed::Header(media::Malformed::Truncated(HEADER_LEN)))
+    );
+}
+
+#[test]
+fn parity_shards_are_passed_over() {
+    let mut receiver = Receiver::new();
+    let shards = key(0);
+    let numbered = |shard: usize, index: u16| {
+        let (header, shard) = media::decode(&shards[shard]).unwrap();
+        datagram(Header { parity: 2, index, ..header }, shard)
+    };
+    receiver.deliver(&[numbered(0, 3), numbered(0, 4), numbered(0, 0), numbered(1, 1), numbered(0, 3)]);
+    assert_eq!(receiver.drain(), [], "a parity shard does not stand in for a data shard");
+    receiver.deliver(&[numbered(2, 2)]);
+    assert_eq!(receiver.drain(), [Seen::Frame(0)]);
+}
