@@ -6,6 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod admission;
+pub mod ceremony;
+pub mod check_code;
+pub mod look_alike;
 pub mod proof;
 pub mod record;
 pub mod spake2;

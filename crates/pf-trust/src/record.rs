@@ -45,6 +45,8 @@ pub struct BurnCounters {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Change {
     /// A device that proved the PIN is on the allow-list from now on; its tombstone, if any, is lifted.
+    ///
+    /// A device that is on the list already keeps its label and when it was last seen.
     Pair(ConfirmedPeer),
     /// A device that the owner approved is on the allow-list from now on; its tombstone, if any, is lifted.
     Approve(Approval),
@@ -121,6 +123,6 @@ pub enum AuditKind {
     SessionEnded,
     /// An unpaired or removed device was turned away.
     Refused,
-    /// More were turned away than are worth a line each: this many since the last line.
+    /// Strangers were turned away, or asked, more often than is worth a line each: this many lines were left out.
     RefusedMore(u32),
 }

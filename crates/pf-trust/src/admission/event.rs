@@ -257,6 +257,26 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// The connection that this is for; `None` for what concerns the policy itself.
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match *self {
+            Self::Admit { connection, .. }
+            | Self::Refuse { connection, .. }
+            | Self::Offer { connection, .. }
+            | Self::UsePin { connection, .. }
+            | Self::Evaluate { connection, .. }
+            | Self::Paired { connection }
+            | Self::ExchangeCode { connection }
+            | Self::Parked { connection, .. }
+            | Self::Left { connection }
+            | Self::Approved { connection }
+            | Self::Close { connection, .. } => Some(connection),
+            Self::Rearm { .. } => None,
+        }
+    }
+}
+
 /// As what a session is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
