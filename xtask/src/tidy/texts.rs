@@ -46,11 +46,13 @@ pub(super) fn no_paths_of_one_machine(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// Whether a path that begins with `root` stands anywhere in the line: not as the middle of a longer one.
+/// Whether a path that begins with `root` stands anywhere in the line: not as the middle of a longer one, and not as
+/// an example, which goes on with a name of one letter.
 fn begins_a_path(line: &str, root: &str) -> bool {
     line.match_indices(root).any(|(at, _)| {
         let before = line[..at].chars().next_back();
-        before.is_none_or(|c| c.is_whitespace() || "\"'`=:,;<>([{|".contains(c))
+        let name = line[at + root.len()..].chars().take_while(|c| c.is_alphanumeric() || "._-".contains(*c));
+        before.is_none_or(|c| c.is_whitespace() || "\"'`=:,;<>([{|".contains(c)) && name.count() != 1
     })
 }
 
@@ -99,7 +101,8 @@ mod tests {
     #[test]
     fn a_path_of_one_machine_is_found() {
         for root in PRIVATE_ROOTS {
-            for line in [format!("/{root}/x"), format!("cd /{root}/x"), format!("PATH=\"a:/{root}/x\"")] {
+            for line in [format!("/{root}/ann"), format!("cd /{root}/"), format!("PATH=\"a:/{root}/.cargo\"")]
+            {
                 let tree = Tree::of(&[("docs/a.md", &*format!("a\n{line}\n"))]);
                 assert_eq!(no_paths_of_one_machine(&tree)[0].place, "docs/a.md:2", "{line}");
             }
