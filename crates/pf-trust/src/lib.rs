@@ -11,4 +11,5 @@ pub mod check_code;
 pub mod look_alike;
 pub mod proof;
 pub mod record;
+pub mod route;
 pub mod spake2;
