@@ -97,14 +97,6 @@ pub enum StoreError {
         /// When the newest copy that can be used was made.
         copy: Option<Timestamp>,
     },
-    /// The file is a database, but of something else.
-    #[error("{} is not a store of this program (application id {found:#010x})", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// Whose it says it is.
-        found: u32,
-    },
     /// A newer program wrote the store.
     #[error("the store {} is of version {found}; this program knows versions up to {known}", path.display())]
     Newer {
@@ -146,6 +138,12 @@ pub enum StoreError {
         path: PathBuf,
         /// What it said.
         source: rusqlite::Error,
+    },
+    /// A copy was made, and did not read back.
+    #[error("the copy {} does not read back as it was written", path.display())]
+    CopyUnreadable {
+        /// The copy.
+        path: PathBuf,
     },
     /// No key could be made.
     #[error("cannot make an identity: {0}")]
@@ -192,7 +190,6 @@ impl StoreError {
                  and pair everything again",
                 path.display()
             ),
-            Self::Foreign { path, .. } => format!("move {} out of the way", path.display()),
             Self::Newer { .. } => "run the newer program that wrote it".to_owned(),
             Self::NoCopy { .. } => {
                 "put the files back from a backup; or move the directory aside to start afresh, and pair \
@@ -202,7 +199,7 @@ impl StoreError {
             Self::Full { path } => {
                 format!("free some space on the disk of {}, and try again", path.display())
             }
-            Self::Io { path, .. } | Self::Database { path, .. } => {
+            Self::Io { path, .. } | Self::Database { path, .. } | Self::CopyUnreadable { path } => {
                 format!("check the disk and the permissions of {}, and try again", path.display())
             }
             Self::KeyGeneration(_) => "try again".to_owned(),
@@ -248,6 +245,9 @@ pub enum DatabaseFault {
     /// It does not begin like a database.
     #[error("it is not a database")]
     NotADatabase,
+    /// It is a database of something else, going by this application id.
+    #[error("it is a database of something else (application id {0:#010x})")]
+    OtherApplication(u32),
     /// The database itself found this.
     #[error("{0}")]
     Check(String),

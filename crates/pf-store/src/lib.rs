@@ -18,13 +18,18 @@
 
 #![forbid(unsafe_code)]
 
+mod copies;
 mod data_dir;
+mod database;
 mod error;
+mod host;
 pub mod identity;
 mod private_file;
+mod words;
 
 pub use data_dir::{DataDir, default_data_dir};
 pub use error::{DatabaseFault, IdentityFault, StoreError};
+pub use host::{AuditQuery, AuditRow, HostStore, Loaded};
 
 use std::path::PathBuf;
 

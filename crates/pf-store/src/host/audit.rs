@@ -1,0 +1,214 @@
+//! The audit log: every trust event for good, and the newest of what strangers can cause without end.
+//!
+//! The table `audit` can only grow; triggers in the database see to that. Refused connects and requests for access,
+//! which anybody can make by the thousand, go to a ring for each kind, so that they can neither fill the disk nor push
+//! out anything else. What the owner made of them is in the first table. Both are read as one log, numbered in one
+//! series.
+
+use std::net::IpAddr;
+
+use pf_base::{DeviceName, Fingerprint, Timestamp};
+use pf_trust::record::{AuditEvent, AuditKind};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, params};
+
+use crate::{
+    database::{from_sql, to_sql},
+    words,
+};
+
+/// One line of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its number. Later lines have larger ones.
+    pub id: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: AuditEvent,
+}
+
+/// Which lines of the audit log to read: the newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Only lines with smaller numbers than this: the last of the page before.
+    pub before: Option<u64>,
+    /// Only lines of this kind; the number in [`AuditKind::RefusedMore`] is not looked at.
+    pub kind: Option<AuditKind>,
+    /// How many lines at most.
+    pub limit: u32,
+}
+
+/// Writes one more line.
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    event: &AuditEvent,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let id: i64 = transaction.query_row(
+        "SELECT 1 + max(coalesce((SELECT max(id) FROM audit), 0), coalesce((SELECT max(id) FROM strangers), 0))",
+        [],
+        |row| row.get(0),
+    )?;
+    let (kind, count) = word(event.kind);
+    let values = params![
+        id,
+        to_sql(now),
+        kind,
+        count,
+        event.fingerprint.as_ref().map(Fingerprint::as_bytes),
+        event.address.map(|address| address.to_string()),
+        event.name.as_ref().map(DeviceName::as_str),
+    ];
+    if is_anybodys(event.kind) {
+        append_to_ring(transaction, kind, values)
+    } else {
+        append_for_good(transaction, values)
+    }
+}
+
+/// Whether anybody who reaches the host can cause lines of this kind without end.
+fn is_anybodys(kind: AuditKind) -> bool {
+    match kind {
+        AuditKind::Refused
+        | AuditKind::RefusedMore(_)
+        | AuditKind::Requested
+        | AuditKind::RequestExpired
+        | AuditKind::AdmittedAsGuest => true,
+        AuditKind::Armed
+        | AuditKind::Disarmed
+        | AuditKind::WindowExpired
+        | AuditKind::Attempt
+        | AuditKind::Paired
+        | AuditKind::WrongPin
+        | AuditKind::Approved
+        | AuditKind::ApprovedNotCompared
+        | AuditKind::Denied
+        | AuditKind::Renamed
+        | AuditKind::Removed
+        | AuditKind::Admitted
+        | AuditKind::SessionEnded => false,
+    }
+}
+
+fn append_for_good(transaction: &Transaction<'_>, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO audit (id, at, kind, count, fingerprint, address, name) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    statement.execute(values).map(drop)
+}
+
+/// Writes over the oldest line of this kind, once there are [`RING`] of them.
+fn append_to_ring(transaction: &Transaction<'_>, kind: &str, values: &[&dyn ToSql]) -> rusqlite::Result<()> {
+    let last: Option<i64> = transaction
+        .prepare_cached("SELECT slot FROM strangers WHERE kind = ?1 ORDER BY id DESC LIMIT 1")?
+        .query_row([kind], |row| row.get(0))
+        .optional()?;
+    let slot = last.map_or(0, |slot| (slot + 1) % RING);
+    transaction
+        .prepare_cached("DELETE FROM strangers WHERE kind = ?1 AND slot = ?2")?
+        .execute(params![kind, slot])?;
+    let mut statement = transaction.prepare_cached(
+        "INSERT INTO strangers (id, at, kind, count, fingerprint, address, name, slot)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    let with_slot: Vec<_> = values.iter().copied().chain([&slot as _]).collect();
+    statement.execute(with_slot.as_slice()).map(drop)
+}
+
+/// Reads a page.
+pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRow>> {
+    let before = query.before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
+    let kind = query.kind.map(|kind| word(kind).0);
+    connection
+        .prepare_cached(
+            "SELECT id, at, kind, count, fingerprint, address, name FROM audit
+             WHERE id < ?1 AND (?2 IS NULL OR kind = ?2)
+             UNION ALL
+             SELECT id, at, kind, count, fingerprint, address, name FROM strangers
+             WHERE id < ?1 AND (?2 IS NULL OR kind = ?2)
+             ORDER BY id DESC LIMIT ?3",
+        )?
+        .query_map(params![before, kind, query.limit], line)?
+        .collect()
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
+    let count: Option<u32> = row.get(3)?;
+    let kind = words::read(row, 2, |word| kind(word, count))?;
+    let address = match row.get_ref(5)?.as_str_or_null()? {
+        Some(_) => Some(words::read(row, 5, |text| text.parse::<IpAddr>().ok())?),
+        None => None,
+    };
+    Ok(AuditRow {
+        id: row.get::<_, i64>(0)? as u64,
+        at: from_sql(row.get(1)?),
+        event: AuditEvent {
+            kind,
+            fingerprint: row.get::<_, Option<[u8; 32]>>(4)?.map(Fingerprint::from_bytes),
+            address,
+            name: row.get_ref(6)?.as_str_or_null()?.map(DeviceName::sanitise),
+        },
+    })
+}
+
+/// Makes the two directions of one table of words, so that a kind that is added is in both or does not compile.
+macro_rules! kinds {
+    ($($kind:ident = $text:literal,)*) => {
+        /// The word that is stored for a kind, and the number with it.
+        fn word(kind: AuditKind) -> (&'static str, Option<u32>) {
+            match kind {
+                $(AuditKind::$kind => ($text, None),)*
+                AuditKind::RefusedMore(count) => ("refused-more", Some(count)),
+            }
+        }
+
+        fn kind(word: &str, count: Option<u32>) -> Option<AuditKind> {
+            match word {
+                $($text => Some(AuditKind::$kind),)*
+                "refused-more" => count.map(AuditKind::RefusedMore),
+                _ => None,
+            }
+        }
+
+        /// Every kind there is.
+        #[cfg(test)]
+        const KINDS: &[AuditKind] = &[$(AuditKind::$kind,)* AuditKind::RefusedMore(7)];
+    };
+}
+
+kinds! {
+    Armed = "armed",
+    Disarmed = "disarmed",
+    WindowExpired = "window-expired",
+    Attempt = "attempt",
+    Paired = "paired",
+    WrongPin = "wrong-pin",
+    Requested = "requested",
+    Approved = "approved",
+    ApprovedNotCompared = "approved-not-compared",
+    Denied = "denied",
+    RequestExpired = "request-expired",
+    Renamed = "renamed",
+    Removed = "removed",
+    Admitted = "admitted",
+    AdmittedAsGuest = "admitted-as-guest",
+    SessionEnded = "session-ended",
+    Refused = "refused",
+}
+
+/// How many lines are kept of each kind that anybody can cause. More costs disk, about 150 bytes each.
+const RING: i64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kind whose word reads back as another would falsify the log.
+    #[test]
+    fn every_kind_reads_back() {
+        for expected in KINDS {
+            let (text, count) = word(*expected);
+            assert_eq!(kind(text, count), Some(*expected), "{text}");
+        }
+    }
+}
