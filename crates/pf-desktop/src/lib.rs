@@ -1,1 +1,88 @@
 //! Video sources: synthetic, x11, and a virtual X display per session.
+//!
+//! A [`Source`] hands out borrowed pictures in 32-bit `BGRx`, each at the moment at which there is something
+//! new to see, never faster than the rate asked for. [`open`] makes one from a [`SourceConfig`]:
+//!
+//! - `synthetic` paints a moving picture with a [time code](pf_media::timecode); it needs nothing.
+//! - `x11` mirrors a running X display, woken by its damage events.
+//! - `virtual` starts an Xvfb of the session's own, runs a command in it and mirrors that.
+//! - `auto` takes the first of `x11`, `virtual` and `synthetic` that this machine offers.
+//!
+//! A source belongs to one thread, which may block in it; a [`Stop`] handle ends it from any other.
+//!
+//! A program that opens virtual displays calls [`virtual_display::run_if_supervisor`] first thing in `main`:
+//! the program itself, started anew, is what cleans up after a session however it ends.
+
+mod choice;
+mod error;
+mod pace;
+mod stop;
+mod synthetic;
+pub mod virtual_display;
+mod x11;
+
+use std::num::NonZeroU32;
+use std::time::Instant;
+
+use pf_media::picture::{Bgrx, Size};
+
+pub use choice::{Choice, SourceKind, UnknownSourceKind, choose};
+pub use error::SourceError;
+pub use stop::Stop;
+pub use synthetic::SyntheticSource;
+pub use virtual_display::{SessionCommand, VirtualConfig, VirtualSource};
+pub use x11::X11Source;
+
+/// Something that makes pictures.
+pub trait Source: Send {
+    /// The size of the pictures to expect next.
+    fn size(&self) -> Size;
+
+    /// Waits for a new picture; `None` when there was none by `deadline`, and the last one still stands.
+    ///
+    /// A change of size shows as a picture of another size. After an error there are no more pictures.
+    fn next_picture(&mut self, deadline: Instant) -> Result<Option<Picture<'_>>, SourceError>;
+}
+
+/// A picture, borrowed from its source until the next one.
+#[derive(Clone, Copy)]
+pub struct Picture<'a> {
+    /// The pixels, where the source keeps them: for `x11` in the memory that the X server wrote them to.
+    pub pixels: Bgrx<'a>,
+    /// When the source began to take the picture; nothing in it is older than the display was then.
+    pub captured: Instant,
+}
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// Which source.
+    pub kind: SourceKind,
+    /// The size wanted; a mirrored desktop keeps its own.
+    pub size: Size,
+    /// The most pictures a second.
+    pub fps: NonZeroU32,
+    /// The display that `x11` mirrors, such as `:0`; `None` for `$DISPLAY`.
+    pub display: Option<String>,
+    /// What a virtual display consists of.
+    pub virtual_display: VirtualConfig,
+}
+
+/// Opens the source that `config` names; `stop` ends it, also while it is being opened.
+pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+    if !config.size.is_streamable() {
+        return Err(SourceError::UnstreamableSize { size: config.size });
+    }
+    match config.kind {
+        SourceKind::Auto => {
+            let choice = choose(config, stop);
+            tracing::info!(source = %choice.kind, "{}", choice.why);
+            open(&SourceConfig { kind: choice.kind, ..config.clone() }, stop)
+        }
+        SourceKind::Synthetic => Ok(Box::new(SyntheticSource::new(config.size, config.fps, stop))),
+        SourceKind::X11 => Ok(Box::new(X11Source::open(config.display.as_deref(), config.fps, stop)?)),
+        SourceKind::Virtual => {
+            Ok(Box::new(VirtualSource::open(config.size, config.fps, &config.virtual_display, stop)?))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Fetching the root window's pixels, through shared memory where the server can.
+
+use x11rb::connection::RequestConnection as _;
+use x11rb::errors::ReplyError;
+use x11rb::protocol::shm::{self, ConnectionExt as _, Seg};
+use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat, Window};
+use x11rb::x11_utils::X11Error;
+
+use pf_media::picture::Size;
+
+use super::link::{Link, LinkError, Reach};
+use super::mapping::Mapping;
+
+/// Where pictures of one size are fetched to.
+pub(super) struct Grab {
+    size: Size,
+    memory: Memory,
+}
+
+enum Memory {
+    /// The server writes into memory of ours.
+    Shared { segment: Seg, mapping: Mapping },
+    /// The server sends every pixel through the socket.
+    Plain { pixels: Vec<u8> },
+}
+
+impl Grab {
+    /// Prepares for pictures of `size`, which is streamable.
+    pub(super) fn new(link: &Link, size: Size) -> Result<Self, LinkError> {
+        let memory = if link.reach == Reach::Local && offers_descriptors(link)? {
+            share(link, byte_count(size))?
+        } else {
+            None
+        };
+        let memory = memory.unwrap_or(Memory::Plain { pixels: Vec::new() });
+        Ok(Self { size, memory })
+    }
+
+    /// The size of the pictures.
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Whether the server writes straight into our memory.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.memory, Memory::Shared { .. })
+    }
+
+    /// Fetches the pixels of `root`; an X error means that it is smaller than [`Self::size`] by now.
+    pub(super) fn fetch(&mut self, link: &Link, root: Window) -> Result<(), ReplyError> {
+        // A streamable side fits u16.
+        let (width, height) = (self.size.width as u16, self.size.height as u16);
+        let connection = &link.connection;
+        match &mut self.memory {
+            Memory::Shared { segment, .. } => {
+                let format = ImageFormat::Z_PIXMAP.into();
+                let request =
+                    connection.shm_get_image(root, 0, 0, width, height, ALL_PLANES, format, *segment, 0)?;
+                request.reply()?;
+            }
+            Memory::Plain { pixels } => {
+                let request =
+                    connection.get_image(ImageFormat::Z_PIXMAP, root, 0, 0, width, height, ALL_PLANES)?;
+                *pixels = request.reply()?.data;
+            }
+        }
+        Ok(())
+    }
+
+    /// The pixels fetched last, rows without gaps; empty before the first fetch.
+    pub(super) fn pixels(&mut self) -> &mut [u8] {
+        match &mut self.memory {
+            Memory::Shared { mapping, .. } => mapping.bytes_mut(),
+            Memory::Plain { pixels } => pixels,
+        }
+    }
+
+    /// Ends the use of this memory by the server.
+    pub(super) fn release(self, link: &Link) -> Result<(), LinkError> {
+        if let Memory::Shared { segment, .. } = self.memory {
+            link.connection.shm_detach(segment)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the server speaks MIT-SHM 1.2, which takes memory by file descriptor.
+fn offers_descriptors(link: &Link) -> Result<bool, LinkError> {
+    if link.connection.extension_information(shm::X11_EXTENSION_NAME)?.is_none() {
+        return Ok(false);
+    }
+    let version = link.connection.shm_query_version()?.reply()?;
+    Ok((version.major_version, version.minor_version) >= (1, 2))
+}
+
+/// Memory that the server has attached; `None` when it does not want to, as from within some sandboxes.
+fn share(link: &Link, length: usize) -> Result<Option<Memory>, LinkError> {
+    use x11rb::connection::Connection as _;
+
+    let (mapping, descriptor) = Mapping::new(length)?;
+    let segment = link.connection.generate_id()?;
+    match link.connection.shm_attach_fd(segment, descriptor, false)?.check() {
+        Ok(()) => Ok(Some(Memory::Shared { segment, mapping })),
+        Err(ReplyError::X11Error(X11Error { error_kind, .. })) => {
+            tracing::debug!(?error_kind, "the X server does not attach shared memory");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn byte_count(size: Size) -> usize {
+    size.width as usize * size.height as usize * 4
+}
+
+/// Every bit of a pixel.
+const ALL_PLANES: u32 = !0;
