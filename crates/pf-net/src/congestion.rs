@@ -3,8 +3,8 @@
 use std::{any::Any, sync::Arc, time::Instant};
 
 use pf_media::{congestion, time::Micros};
-use quinn::{RttEstimator, congestion::{Controller, ControllerFactory}};
-
+use quinn::congestion::{Controller, ControllerFactory};
+use quinn_proto::RttEstimator;
 
 /// Makes a controller for each connection and path.
 #[derive(Debug)]
@@ -45,7 +45,12 @@ impl Controller for Adapter {
         is_persistent_congestion: bool,
         lost_bytes: u64,
     ) {
-        self.inner.on_congestion_event(self.micros(now), self.micros(sent), is_persistent_congestion, lost_bytes);
+        self.inner.on_congestion_event(
+            self.micros(now),
+            self.micros(sent),
+            is_persistent_congestion,
+            lost_bytes,
+        );
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {

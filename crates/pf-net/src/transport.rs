@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
+use crate::congestion::MediaControllers;
+
 /// How often a client says that it is still there: every 2.5 s.
 ///
 /// Only clients do, on both planes. The host hears from each and answers, which keeps both sides' idle clocks back;
@@ -99,6 +101,7 @@ fn common() -> TransportConfig {
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_TIMEOUT.as_millis() as u32))))
         .initial_rtt(ASSUMED_ROUND_TRIP)
         .mtu_discovery_config(Some(mtu))
-        .datagram_send_buffer_size(DATAGRAM_SEND_BUFFER);
+        .datagram_send_buffer_size(DATAGRAM_SEND_BUFFER)
+        .congestion_controller_factory(Arc::new(MediaControllers));
     config
 }
