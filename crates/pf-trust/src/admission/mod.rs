@@ -217,10 +217,22 @@ impl State {
         .min()
     }
 
-    fn knows(&self, connection: ConnectionId) -> bool {
-        self.live.contains_key(&connection)
-            || self.ceremonies.contains(connection)
-            || self.requests.is_parked(connection)
+    /// The connection of a message that does not belong where its connection is: a first message on one that is known
+    /// already, or a ceremony's message on a session or a waiting device's.
+    fn out_of_place(&self, event: &Event) -> Option<ConnectionId> {
+        let is_let_in =
+            |connection| self.live.contains_key(connection) || self.requests.is_parked(*connection);
+        match event {
+            Event::Connect { connection, .. } | Event::Hello { connection, .. } => {
+                (is_let_in(connection) || self.ceremonies.contains(*connection)).then_some(*connection)
+            }
+            Event::Share { connection }
+            | Event::Confirm { connection }
+            | Event::Confirmed { connection, .. }
+            | Event::Mismatch { connection }
+            | Event::Waiting { connection, .. } => is_let_in(connection).then_some(*connection),
+            _ => None,
+        }
     }
 }
 
@@ -265,6 +277,10 @@ impl Turn {
     }
 
     fn take(&mut self, event: Event) {
+        if let Some(connection) = self.state.out_of_place(&event) {
+            self.closed(connection);
+            return self.refuse(connection, Code::ProtocolError);
+        }
         match event {
             Event::Arm { target, ttl, pin } => self.arm(target, ttl, pin),
             Event::Disarm => self.disarm(),
@@ -272,12 +288,6 @@ impl Turn {
             Event::Deny { request } => self.deny(request),
             Event::Rename { fingerprint, label } => self.rename(fingerprint, label),
             Event::Remove { fingerprint } => self.remove(fingerprint),
-            Event::Connect { connection, .. } | Event::Hello { connection, .. }
-                if self.state.knows(connection) =>
-            {
-                self.closed(connection);
-                self.refuse(connection, Code::ProtocolError);
-            }
             Event::Connect { connection, peer } => self.connect(connection, peer),
             Event::Hello { connection, peer, name, purpose } => match purpose {
                 Purpose::Pin => self.begin_pin(connection, peer, name),

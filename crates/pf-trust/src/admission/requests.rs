@@ -117,14 +117,7 @@ impl Requests {
     /// Puts a request at the end of the list under a fresh number.
     fn put(&mut self, peer: Peer, name: DeviceName, parked: Option<Parked>, now: Timestamp) -> RequestId {
         let id = self.fresh_id();
-        self.list.push(Request {
-            id,
-            peer,
-            name,
-            asked_at: now,
-            expires_at: now + REQUEST_LIFETIME,
-            parked,
-        });
+        self.list.push(Request { id, peer, name, asked_at: now, expires_at: now + REQUEST_LIFETIME, parked });
         id
     }
 

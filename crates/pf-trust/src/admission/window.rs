@@ -107,9 +107,7 @@ impl WindowSlot {
                 Admittance::ForAnother
             }
             Some(window) if window.opens_at > now => Admittance::NotYet { opens_at: window.opens_at },
-            Some(window) => {
-                Admittance::Open { generation: window.generation, digits: window.pin.len() }
-            }
+            Some(window) => Admittance::Open { generation: window.generation, digits: window.pin.len() },
         }
     }
 
@@ -121,8 +119,7 @@ impl WindowSlot {
 
     /// Takes the PIN of this generation out of use, where its window is still open: once, and for good.
     pub(super) fn take(&mut self, generation: u64, now: Timestamp) -> Option<Taken> {
-        let window =
-            self.window.take_if(|window| window.generation == generation && window.is_open(now))?;
+        let window = self.window.take_if(|window| window.generation == generation && window.is_open(now))?;
         Some(Taken { generation: window.generation, target: window.target })
     }
 }
