@@ -6,7 +6,20 @@ use pf_base::{DeviceName, Fingerprint};
 
 /// A peer that proved, in a finished ceremony, that it knew the PIN: the only thing that PIN pairing stores.
 ///
-/// On the host it is made once cA was right, on the client once cB was.
+/// On the host it is made once cA was right, on the client once cB was, and nowhere else:
+///
+/// ```compile_fail,E0624
+/// # use pf_base::{DeviceName, Fingerprint};
+/// # fn anyone(fingerprint: Fingerprint, name: DeviceName) {
+/// let _ = pf_trust::proof::ConfirmedPeer::new(fingerprint, name);
+/// # }
+/// ```
+/// ```compile_fail,E0451
+/// # use pf_base::{DeviceName, Fingerprint};
+/// # fn anyone(fingerprint: Fingerprint, name: DeviceName) {
+/// let _ = pf_trust::proof::ConfirmedPeer { fingerprint, name };
+/// # }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a confirmed peer that is not stored was paired for nothing"]
 pub struct ConfirmedPeer {
@@ -70,6 +83,15 @@ pub enum Comparison {
 }
 
 /// The PIN was taken out of use: only who holds this may evaluate an attempt against it.
+///
+/// Only the admission policy makes it:
+///
+/// ```compile_fail,E0624
+/// let _ = pf_trust::proof::PinTaken::new(1);
+/// ```
+/// ```compile_fail,E0451
+/// let _ = pf_trust::proof::PinTaken { generation: 1 };
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a taken PIN is spent; the attempt it was taken for must be evaluated"]
 pub struct PinTaken {

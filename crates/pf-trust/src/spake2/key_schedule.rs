@@ -8,7 +8,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{Context, MAC_BYTES, SHARE_BYTES, Share};
 
-/// Half a SHA-256: the length of Ke, Ka, KcA and KcB.
+/// Half a SHA-256: the length of `Ke`, `Ka`, `KcA` and `KcB`.
 const KEY_BYTES: usize = 16;
 
 /// cA and cB.
@@ -39,26 +39,26 @@ pub(super) fn transcript(
 
 /// cA and cB of a transcript.
 pub(super) fn confirmations(tt: &[u8], aad: &[u8]) -> Confirmations {
-    let [_ke, k_a] = transcript_keys(tt);
-    let [kc_a, kc_b] = confirmation_keys(&k_a, aad);
-    Confirmations { a: mac(&kc_a, tt), b: mac(&kc_b, tt) }
+    let [_ke, ka] = transcript_keys(tt);
+    let [key_a, key_b] = confirmation_keys(&ka, aad);
+    Confirmations { a: mac(&key_a, tt), b: mac(&key_b, tt) }
 }
 
-/// Ke and Ka.
+/// `Ke` and `Ka`.
 pub(super) fn transcript_keys(tt: &[u8]) -> [Zeroizing<[u8; KEY_BYTES]>; 2] {
     halves(&Zeroizing::new(Sha256::digest(tt).into()))
 }
 
-/// KcA and KcB.
-pub(super) fn confirmation_keys(k_a: &[u8; KEY_BYTES], aad: &[u8]) -> [Zeroizing<[u8; KEY_BYTES]>; 2] {
+/// `KcA` and `KcB`.
+pub(super) fn confirmation_keys(ka: &[u8; KEY_BYTES], aad: &[u8]) -> [Zeroizing<[u8; KEY_BYTES]>; 2] {
     let mut keys = Zeroizing::new([0; 2 * KEY_BYTES]);
-    Hkdf::<Sha256>::new(None, k_a)
+    Hkdf::<Sha256>::new(None, ka)
         .expand_multi_info(&[b"ConfirmationKeys", aad], keys.as_mut_slice())
         .expect("32 bytes are within what HKDF can give");
     halves(&keys)
 }
 
-/// cA or cB.
+/// `cA` or `cB`.
 pub(super) fn mac(key: &[u8; KEY_BYTES], tt: &[u8]) -> [u8; MAC_BYTES] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(tt);

@@ -1,5 +1,10 @@
 //! The RFC's test vectors, every field of them, and whatever others are laid beside them.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "vectors are files, and one folder of them is the tester's own"
+)]
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -40,13 +45,13 @@ struct Vector {
     #[serde(rename = "Hash(TT)")]
     hash: Hex,
     #[serde(rename = "Ke")]
-    k_e: Hex,
+    ke: Hex,
     #[serde(rename = "Ka")]
-    k_a: Hex,
+    ka: Hex,
     #[serde(rename = "KcA")]
-    kc_a: Hex,
+    key_a: Hex,
     #[serde(rename = "KcB")]
-    kc_b: Hex,
+    key_b: Hex,
     #[serde(rename = "A conf")]
     c_a: Hex,
     #[serde(rename = "B conf")]
@@ -75,6 +80,46 @@ impl Vector {
         wide[16..].copy_from_slice(&self.w.0);
         Password::from_wide(&wide)
     }
+
+    /// Every field, step by step, and then once more through the types that a caller has.
+    fn check(&self, which: &str) {
+        let same = |field: &str, ours: &[u8], theirs: &Hex| {
+            assert_eq!(HEXLOWER.encode(ours), HEXLOWER.encode(&theirs.0), "{field} of {which}");
+        };
+        let (context, password) = (self.context(), self.password());
+        let (a, p_a) = PartyA::start(context.clone(), password.clone(), entropy_of(&self.x));
+        let (b, p_b) = PartyB::start(context.clone(), password.clone(), entropy_of(&self.y));
+        same("w", &password.0.to_bytes(), &self.w);
+        same("x", &a.x.to_bytes(), &self.x);
+        same("y", &b.y.to_bytes(), &self.y);
+        same("pA", p_a.as_bytes(), &self.p_a);
+        same("pB", p_b.as_bytes(), &self.p_b);
+
+        let k_of = |share: &Share, blind: ProjectivePoint, secret: Scalar| {
+            *Share::of(&((share.point() - blind * password.0) * secret)).as_bytes()
+        };
+        let k = k_of(&p_b, n(), a.x);
+        same("K of A", &k, &self.k);
+        same("K of B", &k_of(&p_a, m(), b.y), &self.k);
+
+        let tt = transcript(&context, &p_a, &p_b, &k, &password.0);
+        same("TT", &tt, &self.tt);
+        same("Hash(TT)", &Sha256::digest(&tt), &self.hash);
+        let [ke, ka] = transcript_keys(&tt);
+        same("Ke", ke.as_slice(), &self.ke);
+        same("Ka", ka.as_slice(), &self.ka);
+        let [key_a, key_b] = confirmation_keys(&ka, &context.aad);
+        same("KcA", key_a.as_slice(), &self.key_a);
+        same("KcB", key_b.as_slice(), &self.key_b);
+        same("A conf", &mac(&key_a, &tt), &self.c_a);
+        same("B conf", &mac(&key_b, &tt), &self.c_b);
+
+        let (a, c_a) = a.finish(&Share::parse(&self.p_b.0).unwrap()).unwrap();
+        let c_b = b.finish(&Share::parse(&self.p_a.0).unwrap()).unwrap().verify(&c_a).unwrap();
+        a.verify(&c_b).unwrap();
+        same("cA as sent", &c_a, &self.c_a);
+        same("cB as sent", &c_b, &self.c_b);
+    }
 }
 
 /// The entropy that makes this very scalar.
@@ -84,47 +129,6 @@ fn entropy_of(scalar: &Hex) -> Entropy {
         Ok::<_, std::convert::Infallible>(())
     })
     .unwrap()
-}
-
-fn same(field: &str, ours: impl AsRef<[u8]>, theirs: &Hex) {
-    assert_eq!(HEXLOWER.encode(ours.as_ref()), HEXLOWER.encode(&theirs.0), "{field}");
-}
-
-/// Every field, step by step, and then once more through the types that a caller has.
-fn check(vector: &Vector) {
-    let (context, password) = (vector.context(), vector.password());
-    let (a, p_a) = PartyA::start(context.clone(), password.clone(), entropy_of(&vector.x));
-    let (b, p_b) = PartyB::start(context.clone(), password.clone(), entropy_of(&vector.y));
-    same("w", password.0.to_bytes(), &vector.w);
-    same("x", a.x.to_bytes(), &vector.x);
-    same("y", b.y.to_bytes(), &vector.y);
-    same("pA", p_a.as_bytes(), &vector.p_a);
-    same("pB", p_b.as_bytes(), &vector.p_b);
-
-    let k_of = |share: &Share, blind: ProjectivePoint, secret: Scalar| {
-        *Share::of(&((share.point() - blind * password.0) * secret)).as_bytes()
-    };
-    let k = k_of(&p_b, n(), a.x);
-    same("K of A", k, &vector.k);
-    same("K of B", k_of(&p_a, m(), b.y), &vector.k);
-
-    let tt = transcript(&context, &p_a, &p_b, &k, &password.0);
-    same("TT", &tt, &vector.tt);
-    same("Hash(TT)", Sha256::digest(&tt), &vector.hash);
-    let [k_e, k_a] = transcript_keys(&tt);
-    same("Ke", k_e.as_slice(), &vector.k_e);
-    same("Ka", k_a.as_slice(), &vector.k_a);
-    let [kc_a, kc_b] = confirmation_keys(&k_a, &context.aad);
-    same("KcA", kc_a.as_slice(), &vector.kc_a);
-    same("KcB", kc_b.as_slice(), &vector.kc_b);
-    same("A conf", mac(&kc_a, &tt), &vector.c_a);
-    same("B conf", mac(&kc_b, &tt), &vector.c_b);
-
-    let (a, c_a) = a.finish(&Share::parse(&vector.p_b.0).unwrap()).unwrap();
-    let c_b = b.finish(&Share::parse(&vector.p_a.0).unwrap()).unwrap().verify(&c_a).unwrap();
-    a.verify(&c_b).unwrap();
-    same("cA as sent", c_a, &vector.c_a);
-    same("cB as sent", c_b, &vector.c_b);
 }
 
 /// Every `*.json` of a folder; a folder without one vector proves nothing, and fails.
@@ -140,8 +144,7 @@ fn check_folder(folder: &Path) {
         let vectors: Vec<Vector> = serde_json::from_slice(&fs::read(&file).unwrap())
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         for (index, vector) in vectors.iter().enumerate() {
-            println!("{}[{index}]", file.display());
-            check(vector);
+            vector.check(&format!("{}[{index}]", file.display()));
             checked += 1;
         }
     }
