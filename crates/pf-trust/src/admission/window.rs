@@ -250,3 +250,49 @@ impl State {
             .then(|| self.rearm_asked_at.map_or(Timestamp::EPOCH, |asked_at| asked_at + REARM_AGAIN))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPENS: Timestamp = Timestamp::from_millis(10_000);
+    const EXPIRES: Timestamp = Timestamp::from_millis(20_000);
+    const JUST_BEFORE: Duration = Duration::from_millis(1);
+
+    fn armed_twice() -> WindowSlot {
+        let mut slot = WindowSlot::default();
+        for pin in ["1111", "2222"] {
+            slot.arm(Target::Anyone, OPENS, Some(EXPIRES), Pin::parse(pin).unwrap());
+        }
+        slot
+    }
+
+    /// A ceremony of an older arming must not use, take or burn the PIN of a newer one.
+    #[test]
+    fn inv_18_an_older_generation_finds_nothing() {
+        let mut slot = armed_twice();
+        assert_eq!(slot.pin(1, OPENS), None);
+        assert!(slot.take(1, OPENS).is_none());
+        assert_eq!(slot.pin(2, OPENS), Some(&Pin::parse("2222").unwrap()));
+        assert!(slot.take(2, OPENS).is_some());
+    }
+
+    /// Two confirmations in one instant: one PIN, one guess.
+    #[test]
+    fn inv_09_a_pin_is_taken_once() {
+        let mut slot = armed_twice();
+        assert_eq!(slot.take(2, OPENS).map(|taken| taken.generation), Some(2));
+        assert!(slot.take(2, OPENS).is_none());
+        assert!(matches!(slot.admits(Fingerprint::from_bytes([1; 32]), OPENS), Admittance::Closed));
+    }
+
+    #[test]
+    fn inv_18_a_pin_counts_from_its_opening_to_just_before_its_end() {
+        for (at, open) in
+            [(OPENS - JUST_BEFORE, false), (OPENS, true), (EXPIRES - JUST_BEFORE, true), (EXPIRES, false)]
+        {
+            assert_eq!(armed_twice().pin(2, at).is_some(), open, "{at:?}");
+            assert_eq!(armed_twice().take(2, at).is_some(), open, "{at:?}");
+        }
+    }
+}

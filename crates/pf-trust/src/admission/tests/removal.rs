@@ -150,6 +150,7 @@ fn inv_35_a_device_that_is_both_paired_and_removed_is_removed() {
     host.pair(device(1));
     host.stored.removed.insert(device(1).fingerprint);
     host.restart();
+    assert!(!host.state.is_paired(device(1).fingerprint));
     assert_eq!(host.connect(device(1)).1.refusal(), Code::Removed);
 }
 
