@@ -7,8 +7,8 @@
 //! What every backend keeps to, because the transport is built on it:
 //! - H.264 as an Annex B byte stream. Each key frame carries its parameter sets, so a decoder can start at any.
 //! - One picture in, exactly one access unit out, at once: no B-frames, no look-ahead, no skipped frames.
-//! - A key frame comes first, on request, and at no other time: it costs many times a usual frame, and the
-//!   transport alone knows when it is worth that.
+//! - A key frame comes first and on request, since it costs many times a usual frame and the transport alone
+//!   knows when it is worth that. The one exception: a backend that had to start afresh says so with one.
 //! - Colours are BT.709 in limited range; the stream says so, and [`I420`] converts so in both directions.
 //!
 //! # Odd sizes
@@ -39,7 +39,8 @@ pub fn decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
 pub trait VideoEncoder: Send {
     /// Encodes `picture` and returns its access unit, which stays valid until the next call.
     ///
-    /// After an error that is not the caller's the encoder starts afresh: the next picture becomes a key frame.
+    /// A backend that fails starts afresh and tries once more, so a key frame may come that nobody asked for. After
+    /// an error the encoder can be used on.
     fn encode(&mut self, picture: &I420, kind: FrameKind) -> Result<EncodedFrame<'_>, EncodeError>;
 
     /// Sets the target rate from the next picture on, held between [`MIN_BITRATE`] and [`MAX_BITRATE`].

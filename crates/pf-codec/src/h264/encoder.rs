@@ -1,6 +1,7 @@
 //! The encoder: what is asked of the library, and the promises of [`VideoEncoder`] on top of it.
 
 use openh264_sys2 as sys;
+use pf_media::picture::Size;
 
 use super::ffi::RawEncoder;
 use crate::i420::{I420, coded_size};
@@ -11,8 +12,6 @@ pub struct OpenH264Encoder {
     config: EncoderConfig,
     /// The library's encoder; none after it failed, since it must not be called again then.
     raw: Option<RawEncoder>,
-    /// The rate that `raw` was last told.
-    rate_told: u32,
     frames: i64,
     access_unit: Vec<u8>,
 }
@@ -20,8 +19,7 @@ pub struct OpenH264Encoder {
 impl OpenH264Encoder {
     /// An encoder for pictures of `config.size`.
     pub fn new(config: EncoderConfig) -> Result<Self, EncodeError> {
-        let pixels = u64::from(config.size.width) * u64::from(config.size.height);
-        if !config.size.is_streamable() || pixels > MAX_PIXELS {
+        if !config.size.is_streamable() || macroblocks(config.size) > MAX_MACROBLOCKS {
             return Err(EncodeError::UnsupportedSize(config.size));
         }
         let config = EncoderConfig {
@@ -30,7 +28,7 @@ impl OpenH264Encoder {
             ..config
         };
         let raw = Some(set_up(&config)?);
-        Ok(Self { config, raw, rate_told: config.bitrate, frames: 0, access_unit: Vec::new() })
+        Ok(Self { config, raw, frames: 0, access_unit: Vec::new() })
     }
 
     /// Encodes into `self.access_unit` and says whether a key frame came of it.
@@ -40,10 +38,6 @@ impl OpenH264Encoder {
         picture: &I420,
         kind: FrameKind,
     ) -> Result<bool, EncodeError> {
-        if self.rate_told != self.config.bitrate {
-            raw.set_bitrate(library_rate(&self.config))?;
-            self.rate_told = self.config.bitrate;
-        }
         if kind == FrameKind::Key {
             raw.force_key_frame()?;
         }
@@ -56,6 +50,17 @@ impl OpenH264Encoder {
             code => Err(EncodeError::Backend { operation: "make a frame of a picture", code }),
         }
     }
+
+    /// Puts a new encoder in the place of `raw` and encodes with that.
+    ///
+    /// The library gives up on a picture that comes out larger than its buffer, as noise does right behind a still
+    /// picture, which it codes finely. At the lowest rate a new encoder starts coarsely.
+    fn encode_afresh(&mut self, raw: &mut RawEncoder, picture: &I420) -> Result<bool, EncodeError> {
+        *raw = set_up(&EncoderConfig { bitrate: MIN_BITRATE, ..self.config })?;
+        let is_key = self.encode_with(raw, picture, FrameKind::Key)?;
+        raw.set_bitrate(library_rate(&self.config))?;
+        Ok(is_key)
+    }
 }
 
 impl VideoEncoder for OpenH264Encoder {
@@ -63,20 +68,17 @@ impl VideoEncoder for OpenH264Encoder {
         if picture.size() != self.config.size {
             return Err(EncodeError::SizeChanged { expected: self.config.size, found: picture.size() });
         }
-        let mut raw = match self.raw.take() {
-            Some(raw) => raw,
-            None => {
-                self.rate_told = self.config.bitrate;
-                set_up(&self.config)?
-            }
-        };
-        let is_key = self.encode_with(&mut raw, picture, kind)?;
+        let mut raw = self.raw.take().map_or_else(|| set_up(&self.config), Ok)?;
+        let is_key =
+            self.encode_with(&mut raw, picture, kind).or_else(|_| self.encode_afresh(&mut raw, picture))?;
         self.raw = Some(raw);
         Ok(EncodedFrame { access_unit: &self.access_unit, is_key })
     }
 
     fn set_bitrate(&mut self, bits_per_second: u32) {
         self.config.bitrate = bits_per_second.clamp(MIN_BITRATE, MAX_BITRATE);
+        // Should the library refuse, the next picture sets up a new encoder with this rate.
+        self.raw.take_if(|raw| raw.set_bitrate(library_rate(&self.config)).is_err());
     }
 }
 
@@ -85,8 +87,8 @@ fn set_up(config: &EncoderConfig) -> Result<RawEncoder, EncodeError> {
     RawEncoder::new(|params| {
         params.iUsageType = sys::CAMERA_VIDEO_REAL_TIME;
         params.iComplexityMode = sys::LOW_COMPLEXITY;
-        params.iPicWidth = coded.width as i32;
-        params.iPicHeight = coded.height as i32;
+        params.iPicWidth = coded.width.cast_signed();
+        params.iPicHeight = coded.height.cast_signed();
         params.fMaxFrameRate = config.fps.min(MAX_FPS) as f32;
 
         params.iRCMode = sys::RC_BITRATE_MODE;
@@ -95,19 +97,23 @@ fn set_up(config: &EncoderConfig) -> Result<RawEncoder, EncodeError> {
         params.iMinQp = MIN_QP;
         params.iMaxQp = MAX_QP;
 
+        // Background detection would halve the time on a picture that hardly moves, but it leaves what stands
+        // still as coarse as it was when it last moved: text that was scrolled would stay blurred.
+        params.bEnableBackgroundDetection = false;
+        params.bEnableDenoise = false;
+
         // Key frames on request alone, each with its parameter sets.
         params.uiIntraPeriod = 0;
         params.bEnableSceneChangeDetect = false;
         params.eSpsPpsIdStrategy = sys::CONSTANT_ID;
         params.bEnableLongTermReference = false;
         params.iNumRefFrame = 1;
-        params.bEnableDenoise = false;
 
         let slices = slices(config.threads, coded.height);
         params.iMultipleThreadIdc = slices as u16;
         let layer = &mut params.sSpatialLayers[0];
-        layer.iVideoWidth = coded.width as i32;
-        layer.iVideoHeight = coded.height as i32;
+        layer.iVideoWidth = coded.width.cast_signed();
+        layer.iVideoHeight = coded.height.cast_signed();
         layer.fFrameRate = params.fMaxFrameRate;
         layer.iSpatialBitrate = params.iTargetBitrate;
         layer.uiProfileIdc = sys::PRO_BASELINE;
@@ -129,7 +135,7 @@ fn set_up(config: &EncoderConfig) -> Result<RawEncoder, EncodeError> {
 /// would come out too large there.
 fn library_rate(config: &EncoderConfig) -> i32 {
     let rate = u64::from(config.bitrate) * u64::from(config.fps.min(MAX_FPS)) / u64::from(config.fps);
-    rate as i32
+    i32::try_from(rate).unwrap_or(i32::MAX)
 }
 
 /// Into how many slices to cut a picture, one for each thread.
@@ -138,8 +144,14 @@ fn slices(threads: u8, coded_height: u32) -> u32 {
     u32::from(threads.min(MAX_THREADS)).min(fitting).max(1)
 }
 
-/// The most pixels in a picture: what H.264 level 5.2 can carry.
-const MAX_PIXELS: u64 = 4096 * 2304;
+/// Of how many blocks of 16 by 16 pixels a picture of `size` is made.
+fn macroblocks(size: Size) -> u32 {
+    let coded = coded_size(size);
+    coded.width.div_ceil(16) * coded.height.div_ceil(16)
+}
+
+/// The most macroblocks in a picture: what H.264 level 5.2 can carry, 4096x2304 pixels.
+const MAX_MACROBLOCKS: u32 = 36_864;
 
 /// The highest frame rate that the library knows.
 const MAX_FPS: u32 = 60;
@@ -150,7 +162,119 @@ const MAX_THREADS: u8 = 4;
 /// The fewest rows of macroblocks in a slice: the library's rate control works on groups of up to this many.
 const MIN_SLICE_ROWS: u32 = 4;
 
-/// The quantiser's range. Above the lower bound nothing is gained that an eye could see; the upper bound is
-/// H.264's own, so that hard content turns coarse before it overshoots the rate.
-const MIN_QP: i32 = 12;
+/// The finest and the coarsest that the quantiser may be. Finer than this shows no difference on a desktop (45 dB)
+/// and makes a cut to hard content larger still; the other end is H.264's own, so that hard content turns coarse
+/// before it goes over its rate. Left to itself the library stops at 42 and sends noise at five times its rate.
+const MIN_QP: i32 = 18;
 const MAX_QP: i32 = 51;
+
+#[cfg(test)]
+mod tests {
+    use pf_media::picture::Size;
+
+    use super::{OpenH264Encoder, library_rate, slices};
+    use crate::h264::{KEY_SLICE, SLICE, nal_unit_types};
+    use crate::{EncoderConfig, FrameKind, I420, VideoEncoder};
+
+    const SEQUENCE_PARAMETERS: u8 = 7;
+    const PICTURE_PARAMETERS: u8 = 8;
+
+    fn encoder(size: Size, threads: u8) -> OpenH264Encoder {
+        OpenH264Encoder::new(EncoderConfig { size, fps: 60, bitrate: 8_000_000, threads }).unwrap()
+    }
+
+    #[test]
+    fn each_key_frame_brings_its_parameter_sets_and_each_thread_a_slice() {
+        let size = Size::new(640, 368);
+        let (picture, mut encoder) = (I420::new(size), encoder(size, 2));
+        for kind in [FrameKind::Auto, FrameKind::Auto, FrameKind::Key] {
+            let frame = encoder.encode(&picture, kind).unwrap();
+            let units: Vec<u8> = nal_unit_types(frame.access_unit).collect();
+            if frame.is_key {
+                assert_eq!(units, [SEQUENCE_PARAMETERS, PICTURE_PARAMETERS, KEY_SLICE, KEY_SLICE]);
+            } else {
+                assert_eq!(units, [SLICE, SLICE]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_too_low_to_cut_is_one_slice() {
+        assert_eq!(slices(2, 1080), 2);
+        assert_eq!(slices(2, 128), 2);
+        assert_eq!(slices(2, 112), 1);
+        assert_eq!(slices(2, 16), 1);
+        assert_eq!(slices(0, 1080), 1);
+        assert_eq!(slices(255, 1080), 4);
+    }
+
+    #[test]
+    fn above_sixty_frames_a_second_each_still_gets_its_own_share() {
+        let config = |fps| EncoderConfig { size: Size::new(16, 16), fps, bitrate: 12_000_000, threads: 1 };
+        assert_eq!(library_rate(&config(30)), 12_000_000);
+        assert_eq!(library_rate(&config(60)), 12_000_000);
+        assert_eq!(library_rate(&config(240)), 3_000_000);
+    }
+
+    /// The stream must name the colours that `I420` converts to, or other decoders show a tint.
+    #[test]
+    fn the_stream_says_bt709_in_limited_range() {
+        let size = Size::new(640, 368);
+        let mut encoder = encoder(size, 1);
+        let frame = encoder.encode(&I420::new(size), FrameKind::Auto).unwrap();
+        let mut bits = Bits::of_sequence_parameters(frame.access_unit);
+        // H.264 7.3.2.1.1, as far as it goes for the Baseline profile.
+        assert_eq!(bits.take(8), 66, "profile");
+        bits.take(16); // constraints, level
+        bits.golomb(); // the set's own number
+        bits.golomb(); // length of frame numbers
+        if bits.golomb() == 0 {
+            bits.golomb(); // length of picture order counts
+        }
+        assert_eq!(bits.golomb(), 1, "reference pictures");
+        bits.take(1); // gaps in frame numbers
+        assert_eq!([bits.golomb() + 1, bits.golomb() + 1], [640 / 16, 368 / 16], "size in macroblocks");
+        bits.take(2); // frames only, direct 8x8
+        assert_eq!(bits.take(1), 0, "nothing to crop");
+        assert_eq!(bits.take(1), 1, "usability information");
+        // E.1.1.
+        assert_eq!(bits.take(2), 0, "neither aspect ratio nor overscan");
+        assert_eq!(bits.take(1), 1, "a signal type");
+        bits.take(3); // video format
+        assert_eq!(bits.take(1), 0, "limited range");
+        assert_eq!(bits.take(1), 1, "a description of colours");
+        assert_eq!([bits.take(8), bits.take(8), bits.take(8)], [1, 1, 1], "BT.709 throughout");
+    }
+
+    /// A reader of the bit fields in a NAL unit.
+    struct Bits {
+        bytes: Vec<u8>,
+        position: usize,
+    }
+
+    impl Bits {
+        fn of_sequence_parameters(access_unit: &[u8]) -> Self {
+            let start = access_unit.windows(4).position(|bytes| bytes == [0, 0, 1, 0x67]).unwrap() + 4;
+            let unit = &access_unit[start..];
+            let end = unit.windows(4).position(|bytes| bytes == [0, 0, 0, 1]).unwrap();
+            assert!(!unit[..end].windows(3).any(|bytes| bytes == [0, 0, 3]), "escapes are not read");
+            Self { bytes: unit[..end].to_vec(), position: 0 }
+        }
+
+        fn take(&mut self, count: usize) -> u32 {
+            let bit = |at: usize| u32::from(self.bytes[at / 8] >> (7 - at % 8) & 1);
+            let value = (self.position..self.position + count).fold(0, |value, at| value << 1 | bit(at));
+            self.position += count;
+            value
+        }
+
+        /// An unsigned number in Exp-Golomb code (9.1).
+        fn golomb(&mut self) -> u32 {
+            let mut zeros = 0;
+            while self.take(1) == 0 {
+                zeros += 1;
+            }
+            (1 << zeros) - 1 + self.take(zeros)
+        }
+    }
+}

@@ -62,15 +62,15 @@ impl RawEncoder {
         let [y, u, v] = picture.planes();
         let source = sys::SSourcePicture {
             iColorFormat: sys::videoFormatI420,
-            iStride: [y.stride as c_int, u.stride as c_int, v.stride as c_int, 0],
+            iStride: [int(y.stride), int(u.stride), int(v.stride), 0],
             pData: [
                 y.samples.as_ptr().cast_mut(),
                 u.samples.as_ptr().cast_mut(),
                 v.samples.as_ptr().cast_mut(),
                 ptr::null_mut(),
             ],
-            iPicWidth: picture.size().width as c_int,
-            iPicHeight: picture.size().height as c_int,
+            iPicWidth: picture.size().width.cast_signed(),
+            iPicHeight: picture.size().height.cast_signed(),
             uiTimeStamp: time,
             bPsnrY: false,
             bPsnrU: false,
@@ -172,17 +172,16 @@ impl RawDecoder {
         Ok(this)
     }
 
-    /// Decodes an access unit of at most [`MAX_ACCESS_UNIT`](crate::MAX_ACCESS_UNIT) bytes.
-    ///
-    /// `None` when no picture came of it.
+    /// Decodes an access unit; `None` when no picture came of it.
     pub(super) fn decode(&mut self, access_unit: &[u8]) -> Result<Option<I420View<'_>>, DecodeError> {
+        let length = access_unit.len();
+        let length = c_int::try_from(length).map_err(|_| DecodeError::TooLong { length })?;
         let mut planes: [*mut c_uchar; 3] = [ptr::null_mut(); 3];
         let mut info = sys::SBufferInfo::default();
         let decode_frame = method(self.methods().DecodeFrameNoDelay);
-        // SAFETY: the object is set up. The library copies the input, whose length fits; it writes three pointers
-        // and one description.
+        // SAFETY: the object is set up. The library copies the input; it writes three pointers and one description.
         let code = unsafe {
-            let (object, length) = (self.object.as_ptr(), access_unit.len() as c_int);
+            let object = self.object.as_ptr();
             decode_frame(object, access_unit.as_ptr(), length, planes.as_mut_ptr(), &raw mut info)
         };
         check(code).map_err(|code| DecodeError::Corrupt { code })?;
@@ -198,34 +197,9 @@ impl RawDecoder {
         }
         // SAFETY: the library filled in the picture's description, the union's only member.
         let memory = unsafe { info.UsrData.sSystemBuffer };
-        self.view(planes, memory).map(Some)
-    }
-
-    /// The picture that lies at `planes`, as the library just described it.
-    fn view(
-        &self,
-        [y, u, v]: [*mut c_uchar; 3],
-        memory: sys::SSysMEMBuffer,
-    ) -> Result<I420View<'_>, DecodeError> {
-        let size = Size::new(memory.iWidth as u32, memory.iHeight as u32);
-        if !size.is_streamable() {
-            return Err(DecodeError::UnsupportedSize(size));
-        }
-        let plane = |samples: *mut c_uchar, stride: c_int, width: u32, height: u32| {
-            let stride = stride as usize;
-            let length = (height as usize - 1) * stride + width as usize;
-            // SAFETY: the library keeps `height` rows of at least `width` samples at `samples`, `stride` apart,
-            // untouched until its next call, and that needs the borrow of `self` to be over.
-            Plane { samples: unsafe { slice::from_raw_parts(samples, length) }, stride }
-        };
-        let (width, height) = (size.width.div_ceil(2), size.height.div_ceil(2));
-        let [luma_stride, chroma_stride] = memory.iStride;
-        let planes = [
-            plane(y, luma_stride, size.width, size.height),
-            plane(u, chroma_stride, width, height),
-            plane(v, chroma_stride, width, height),
-        ];
-        I420View::new(size, planes).ok_or(DecodeError::UnsupportedSize(size))
+        // SAFETY: the library just described the picture at `planes` so, and leaves it as it is until its next
+        // call, which must wait for the borrow of `self` to end.
+        unsafe { picture_at(planes, memory) }.map(Some)
     }
 
     fn methods(&self) -> &sys::ISVCDecoderVtbl {
@@ -239,6 +213,33 @@ impl Drop for RawDecoder {
         // SAFETY: the object lives and is not used again. Destroying it ends it first where it was set up.
         unsafe { Library::WelsDestroyDecoder(self.object.as_ptr()) }
     }
+}
+
+/// The picture that lies at `planes`.
+///
+/// # Safety
+/// From each pointer on there is memory as the description says, unchanged for the lifetime that is asked for.
+unsafe fn picture_at<'a>(
+    [y, u, v]: [*mut c_uchar; 3],
+    memory: sys::SSysMEMBuffer,
+) -> Result<I420View<'a>, DecodeError> {
+    let size = Size::new(memory.iWidth.cast_unsigned(), memory.iHeight.cast_unsigned());
+    let [luma_stride, chroma_stride] = memory.iStride.map(|stride| usize::try_from(stride).unwrap_or(0));
+    if !size.is_streamable() {
+        return Err(DecodeError::UnsupportedSize(size));
+    }
+    let plane = |samples: *mut c_uchar, stride: usize, width: u32, height: u32| {
+        let length = (height as usize - 1) * stride + width as usize;
+        // SAFETY: `height` rows, `stride` apart, the last of them at least `width` long: what the caller vouches for.
+        Plane { samples: unsafe { slice::from_raw_parts(samples, length) }, stride }
+    };
+    let (width, height) = (size.width.div_ceil(2), size.height.div_ceil(2));
+    let planes = [
+        plane(y, luma_stride, size.width, size.height),
+        plane(u, chroma_stride, width, height),
+        plane(v, chroma_stride, width, height),
+    ];
+    I420View::new(size, planes).ok_or(DecodeError::UnsupportedSize(size))
 }
 
 /// A method out of an object's table. The library is built in, and its tables have no gaps.
@@ -256,4 +257,8 @@ fn check(code: c_int) -> Result<(), c_int> {
 
 fn check_long(code: c_long) -> Result<(), c_int> {
     check(code as c_int)
+}
+
+fn int(value: usize) -> c_int {
+    c_int::try_from(value).expect("a stride of a picture that fits in memory fits an int")
 }
