@@ -13,7 +13,7 @@ use crate::{
 pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Result<()> {
     setup(root, Purpose::Run)?;
     let programs = ["build", "--release", "--package", "punktfunk-host", "--package", "punktfunk"];
-    process::run(&mut process::cargo(root, programs))?;
+    process::run_to_end(&mut process::cargo(root, programs))?;
     let bench = ["run", "--release", "--package", "pf-bench", "--"];
-    process::run(&mut process::cargo(root, bench.iter().chain(arguments)))
+    process::run_to_end(&mut process::cargo(root, bench.iter().chain(arguments)))
 }

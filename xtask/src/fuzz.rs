@@ -34,7 +34,7 @@ pub(crate) fn fuzz(root: &Path, arguments: &[&str]) -> Result<()> {
         if committed.is_dir() {
             run.arg(&committed);
         }
-        process::run(run.arg("--").arg(format!("-max_total_time={}", wish.seconds)))?;
+        process::run_to_end(run.arg("--").arg(format!("-max_total_time={}", wish.seconds)))?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<I
 }
 
 /// Runs a command to its end, without input; its output goes where ours goes.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run_to_end(command: &mut Command) -> Result<()> {
     let line = line(command);
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{line}`"))?;
     ensure!(status.success(), "`{line}` failed: {status}");
@@ -60,8 +60,13 @@ mod tests {
         shell.args(["-c", "echo no such luck >&2; exit 3"]);
         let error = read(&mut shell).unwrap_err().to_string();
         assert!(error.contains("`sh -c") && error.contains("no such luck") && error.contains('3'), "{error}");
-        assert!(run(&mut shell).unwrap_err().to_string().contains('3'));
-        assert!(run(&mut Command::new("no-such-program")).unwrap_err().to_string().contains("cannot start"));
+        assert!(run_to_end(&mut shell).unwrap_err().to_string().contains('3'));
+        assert!(
+            run_to_end(&mut Command::new("no-such-program"))
+                .unwrap_err()
+                .to_string()
+                .contains("cannot start")
+        );
     }
 
     #[test]

@@ -10,15 +10,17 @@ use std::{
     net::{Ipv4Addr, UdpSocket},
     os::unix::process::{CommandExt, parent_id},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 
+use serde::Deserialize;
+
 use crate::{
-    process,
+    process::{cargo, read, run_to_end},
     setup::{Purpose, setup},
 };
 
@@ -41,38 +43,57 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<()> {
     setup(root, Purpose::Run)?;
     println!("run: building for release; the first time this takes some minutes");
     let build = ["build", "--release", "--package", "punktfunk-host", "--package", "punktfunk"];
-    process::run(&mut process::cargo(root, build))?;
+    run_to_end(&mut cargo(root, build))?;
     let host = Host::built(root, arguments)?;
-    if process::read(&mut host.ctl("status")).is_ok() {
+    if read(&mut host.ctl("status")).is_ok() {
         bail!(
             "a host runs already with the same data: end it first, or give this one a --data-dir of its own"
         );
     }
-    Command::new(env::current_exe()?).arg(ANNOUNCE).args(arguments).stdin(Stdio::null()).spawn()?;
+    let host_to_be = process::id().to_string();
+    Command::new(env::current_exe()?)
+        .args([ANNOUNCE, &host_to_be])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .spawn()?;
     host.become_it().map(|never| match never {})
 }
 
-/// Waits until the host answers, arms pairing, and prints what to type; says so when that does not work out.
+/// Waits until the host, our parent, answers; arms pairing, and prints what to type. `arguments` are the host's process
+/// id and its own arguments.
 pub(crate) fn announce(root: &Path, arguments: &[&str]) -> Result<()> {
+    let (host_id, arguments) =
+        arguments.split_first().context("announce-host takes the host's process id")?;
     let host = Host::built(root, arguments)?;
-    let parent = parent_id();
-    let start = Instant::now();
-    loop {
-        let refusal = match host.arm() {
-            Ok(pin) => {
-                println!("{}", boxed(&host.invitation(&pin)));
-                return Ok(());
-            }
-            Err(refusal) => refusal,
-        };
-        if parent_id() != parent {
-            return Ok(()); // The host is gone, and has said why.
-        }
-        if start.elapsed() > PATIENCE {
-            return Err(refusal.context(format!("pairing is not armed; to try again: {}", host.arm_line())));
-        }
-        thread::sleep(PAUSE);
+    if let Some(window) = arm_when_up(&host, host_id.parse()?)? {
+        println!("{}", boxed(&host.invitation(&window)));
     }
+    Ok(())
+}
+
+/// Arms pairing as soon as the host answers; `None` when its process ends before, having said why.
+fn arm_when_up(host: &Host<'_>, host_id: u32) -> Result<Option<Window>> {
+    let start = Instant::now();
+    while parent_id() == host_id {
+        match host.arm() {
+            Ok(window) => return Ok(Some(window)),
+            Err(error) if start.elapsed() > PATIENCE => {
+                return Err(error.context(format!("pairing is not armed; to try again: {}", host.arm_line())));
+            }
+            Err(_) => thread::sleep(PAUSE),
+        }
+    }
+    Ok(None)
+}
+
+/// A pairing window, as `ctl arm --json` tells of it.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Window {
+    pin: String,
+    /// Seconds until a PIN can be tried: more than none after a wrong one.
+    opens_in_s: Option<u64>,
+    /// Seconds until the window closes.
+    expires_in_s: u64,
 }
 
 /// A host as it is started here.
@@ -85,8 +106,7 @@ struct Host<'a> {
 impl<'a> Host<'a> {
     /// The host that was built in the work tree at `root`.
     fn built(root: &Path, arguments: &'a [&'a str]) -> Result<Self> {
-        let metadata =
-            process::read(&mut process::cargo(root, ["metadata", "--format-version", "1", "--no-deps"]))?;
+        let metadata = read(&mut cargo(root, ["metadata", "--format-version", "1", "--no-deps"]))?;
         let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
         let target = metadata["target_directory"].as_str().context("cargo names no target directory")?;
         let built = Path::new(target).join("release");
@@ -122,12 +142,15 @@ impl<'a> Host<'a> {
         ctl
     }
 
-    /// Opens a pairing window and gives its PIN.
-    fn arm(&self) -> Result<String> {
-        let answer = process::read(self.ctl("arm").arg("--json"))?;
-        let answer: serde_json::Value = serde_json::from_str(&answer).context("`ctl arm` gave no JSON")?;
-        let pin = answer.pointer("/data/pin").and_then(serde_json::Value::as_str);
-        pin.map(str::to_owned).context("`ctl arm` gave no PIN")
+    /// Opens a pairing window.
+    fn arm(&self) -> Result<Window> {
+        #[derive(Deserialize)]
+        struct Answer {
+            data: Window,
+        }
+        let answer = read(self.ctl("arm").arg("--json"))?;
+        let answer: Answer = serde_json::from_str(&answer).context("cannot read what `ctl arm` says")?;
+        Ok(answer.data)
     }
 
     /// What the owner types to arm again.
@@ -138,15 +161,22 @@ impl<'a> Host<'a> {
     }
 
     /// What to type on a client, line by line.
-    fn invitation(&self, pin: &str) -> Vec<String> {
+    fn invitation(&self, window: &Window) -> Vec<String> {
+        let Window { pin, opens_in_s, expires_in_s } = window;
         let port = self.value("--port").unwrap_or(PORT);
         let near = self.value("--bind").unwrap_or("127.0.0.1");
         let far = self.value("--bind").map_or_else(this_machine, str::to_owned);
         let mut lines = vec![
-            format!("The host is up, and pairing is armed with PIN {pin}: one device, one try, two minutes."),
+            format!("The host is up, and pairing is armed for {expires_in_s} seconds: PIN {pin}, one try."),
             String::new(),
             "On this machine:".to_owned(),
         ];
+        if let Some(seconds @ 1..) = *opens_in_s {
+            lines.insert(
+                1,
+                format!("A wrong PIN was tried before: this one can be tried in {seconds} seconds."),
+            );
+        }
         lines.extend(client_lines(&self.client.display().to_string(), near, port, pin));
         lines.push(
             "On another machine, with the client built there (cargo build --release -p punktfunk):"
@@ -248,9 +278,29 @@ mod tests {
     fn arming_asks_the_host_with_this_data_and_takes_its_pin() {
         let folder = tempfile::tempdir().unwrap();
         let script = r#"[ "$*" = "ctl arm --data-dir here --json" ] || exit 2
-            echo '{"v":1,"data":{"pin":"0417"}}'"#;
-        assert_eq!(host(folder.path(), script, &["--data-dir=here"]).arm().unwrap(), "0417");
+            echo '{"v":1,"data":{"pin":"0417","opens_in_s":5,"expires_in_s":120,"for":null}}'"#;
+        let window = Window { pin: "0417".to_owned(), opens_in_s: Some(5), expires_in_s: 120 };
+        assert_eq!(host(folder.path(), script, &["--data-dir=here"]).arm().unwrap(), window);
         assert!(host(folder.path(), script, &["--data-dir", "there"]).arm().is_err());
+    }
+
+    /// The box must not show the PIN of some other host that answers for one that never came up.
+    #[test]
+    fn a_host_that_ended_is_not_armed() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"echo '{"v":1,"data":{"pin":"0417","expires_in_s":120}}'"#;
+        let host = host(folder.path(), script, &[]);
+        assert!(arm_when_up(&host, parent_id()).unwrap().is_some());
+        assert!(arm_when_up(&host, process::id()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_host_that_is_slow_is_asked_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"[ -e "$0.asked" ] || { touch "$0.asked"; exit 3; }
+            echo '{"v":1,"data":{"pin":"0417","expires_in_s":120}}'"#;
+        let host = host(folder.path(), script, &[]);
+        assert_eq!(arm_when_up(&host, parent_id()).unwrap().unwrap().pin, "0417");
     }
 
     #[test]
@@ -266,7 +316,8 @@ mod tests {
     fn the_invitation_says_what_to_type_for_this_host() {
         let folder = tempfile::tempdir().unwrap();
         let host = host(folder.path(), "", &["--port", "9000", "--bind=192.0.2.7", "--data-dir", "here"]);
-        let text = boxed(&host.invitation("0417"));
+        let window = Window { pin: "0417".to_owned(), opens_in_s: Some(5), expires_in_s: 120 };
+        let text = boxed(&host.invitation(&window));
         for line in [
             "punktfunk pair 192.0.2.7:9000 --pin 0417\n",
             "connect 192.0.2.7:9000\n",

@@ -42,7 +42,7 @@ pub(crate) struct Tool {
 /// Builds and installs a tool, as its authors locked it.
 pub(crate) fn install_tool(root: &Path, tool: &Tool) -> Result<()> {
     println!("setup: installing {} ({}); this takes some minutes, once", tool.name, tool.why);
-    process::run(&mut process::cargo(root, ["install", "--locked", tool.name]))
+    process::run_to_end(&mut process::cargo(root, ["install", "--locked", tool.name]))
 }
 
 /// A system package, as Debian and Ubuntu name it.
@@ -109,7 +109,7 @@ fn install_packages(packages: &[&Package]) -> Result<()> {
     for command in apt_commands(&names) {
         let words: Vec<_> = prefix.iter().chain(APT).chain(command.iter()).copied().collect();
         println!("setup: {}", words.join(" "));
-        process::run(Command::new(words[0]).args(&words[1..]))?;
+        process::run_to_end(Command::new(words[0]).args(&words[1..]))?;
     }
     Ok(())
 }

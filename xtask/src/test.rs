@@ -52,7 +52,7 @@ impl Step<'_> {
             Check::Cargo(arguments, variable) => {
                 let mut cargo: Command = process::cargo(root, arguments);
                 cargo.envs(*variable);
-                process::run(&mut cargo)
+                process::run_to_end(&mut cargo)
             }
             Check::Tidy => tidy(root),
         }
