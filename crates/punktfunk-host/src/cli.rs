@@ -1,0 +1,190 @@
+//! The command line: what can be asked of the host, and what each word means.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use pf_base::{DEFAULT_PORT, DeviceName, Fingerprint, PinDigits};
+use pf_desktop::SourceKind;
+
+/// Streams this machine's desktop to devices that its owner let in.
+#[derive(Parser)]
+#[command(name = "punktfunk-host", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the host. Pairing is armed by its owner only: with `punktfunk-host ctl arm`, never by a flag.
+    Serve(Serve),
+    /// Run the native plane alone, for tests: pairing is always armed, and the PIN is printed.
+    M3Host(M3Host),
+    /// Control the running host over its local socket: arm, approve, name, remove, and watch.
+    Ctl(Ctl),
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+    /// Let unpaired devices in as guests (trust on first use). Clients cannot detect an impostor then.
+    #[arg(long)]
+    pub(crate) open: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct M3Host {
+    #[command(flatten)]
+    pub(crate) host: HostOptions,
+    /// Let unpaired devices in as guests (trust on first use). Clients cannot detect an impostor then.
+    #[arg(long, conflicts_with = "require_pairing")]
+    pub(crate) allow_tofu: bool,
+    /// Accepted; pairing is always allowed here already.
+    #[arg(long)]
+    allow_pairing: bool,
+    /// Accepted; pairing is required already, unless `--allow-tofu` is given.
+    #[arg(long)]
+    require_pairing: bool,
+}
+
+/// What every way of running the host takes.
+#[derive(Args)]
+pub(crate) struct HostOptions {
+    /// Accepted; the native plane is always on already.
+    #[arg(long)]
+    native: bool,
+    /// The UDP port to stream on; 0 for any free one.
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    pub(crate) port: u16,
+    /// Listen on this address only. Default: all of them, IPv4 and IPv6.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<IpAddr>,
+    /// Where the pictures come from: `auto`, `synthetic`, `x11` (mirrors $DISPLAY) or `virtual` (an X display of
+    /// its own for each session).
+    #[arg(long, default_value = "auto", value_name = "SOURCE")]
+    pub(crate) source: SourceKind,
+    /// What to run in each virtual display, as a shell command.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+    /// Where identity, devices and the audit log are kept. Default: $XDG_DATA_HOME/punktfunk-host.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Do not advertise on the network; clients then need the address.
+    #[arg(long)]
+    pub(crate) no_mdns: bool,
+    /// How many digits a PIN has, 4 to 10.
+    #[arg(long, value_name = "N", default_value = "4", value_parser = pin_digits)]
+    pub(crate) pin_digits: PinDigits,
+    /// What clients see this host called. Default: the machine's name.
+    #[arg(long, value_parser = device_name)]
+    pub(crate) name: Option<DeviceName>,
+    /// Go back to the newest copy of the store that verifies; the broken files are set aside, not deleted.
+    #[arg(long)]
+    pub(crate) restore: bool,
+    /// Print one JSON object on stdout once the host is up, and all else on stderr.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Ctl {
+    /// The data directory of the host to control. Default: $XDG_DATA_HOME/punktfunk-host.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print JSON: one object on stdout, for `watch` one a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: CtlCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CtlCommand {
+    /// Show fingerprint, ports, policy, the pairing window, and how the last one ended.
+    Status,
+    /// Open a pairing window and show its PIN. One device, one guess.
+    Arm {
+        /// Only for this device: the number of its waiting request, or its fingerprint. Nobody else can try then.
+        #[arg(long = "for", value_name = "REQUEST|FINGERPRINT")]
+        target: Option<String>,
+        /// How long the window is open, in seconds: at most 300. Default: 120.
+        #[arg(long, value_name = "S", value_parser = window_seconds)]
+        ttl: Option<Duration>,
+    },
+    /// Close the pairing window.
+    Disarm,
+    /// List the devices that wait for approval, each with its check code.
+    Requests,
+    /// Let a waiting device in, for good. Compare its check code first.
+    Approve {
+        /// The request's number, as in `requests`.
+        #[arg(value_name = "ID")]
+        request: u32,
+        /// What to call the device.
+        #[arg(long, value_name = "L", value_parser = device_name)]
+        label: Option<DeviceName>,
+    },
+    /// Dismiss a waiting device. It may ask again.
+    Deny {
+        /// The request's number, as in `requests`.
+        #[arg(value_name = "ID")]
+        request: u32,
+    },
+    /// List the paired devices.
+    Devices,
+    /// Rename a paired device.
+    Rename {
+        /// Its fingerprint: whole, or its first 8 digits or more where no other begins so.
+        #[arg(value_name = "FP")]
+        fingerprint: String,
+        /// Its new label.
+        #[arg(value_parser = device_name)]
+        label: DeviceName,
+    },
+    /// Remove a paired device. Its sessions are cut at once, and it stays out.
+    Remove {
+        /// Its fingerprint: whole, or its first 8 digits or more where no other begins so.
+        #[arg(value_name = "FP")]
+        fingerprint: String,
+    },
+    /// List the sessions that are on.
+    Sessions,
+    /// Show the audit log, newest first.
+    Audit {
+        /// How many entries, 1 to 1000.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Only entries older than this number.
+        #[arg(long, value_name = "ID")]
+        before: Option<u64>,
+    },
+    /// Show trust events as they happen, until interrupted.
+    Watch,
+}
+
+fn pin_digits(text: &str) -> Result<PinDigits, String> {
+    text.parse().ok().and_then(PinDigits::new).ok_or_else(|| "a PIN has 4 to 10 digits".to_owned())
+}
+
+fn device_name(text: &str) -> Result<DeviceName, String> {
+    let name = DeviceName::sanitise(text);
+    if name.as_str() == DeviceName::UNNAMED {
+        Err("nothing of this name can be shown".to_owned())
+    } else {
+        Ok(name)
+    }
+}
+
+fn window_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=300) => Ok(Duration::from_secs(seconds)),
+        _ => Err("a window is open for 1 to 300 seconds".to_owned()),
+    }
+}
+
+/// How a person names a device: by its fingerprint, or the beginning of it.
+pub(crate) fn is_fingerprint_of(text: &str, fingerprint: Fingerprint) -> bool {
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | ':' | '-')).collect();
+    digits.len() >= 8 && fingerprint.hex().starts_with(&digits.to_ascii_lowercase())
+}

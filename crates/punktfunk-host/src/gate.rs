@@ -1,0 +1,339 @@
+//! The gate: the one thread that holds the admission state and the store, and so the only one that lets anyone in.
+//!
+//! Everything that happens to trust comes here as an [`Event`], is put to [`step`], and what the step asks for is
+//! carried out in its order: changes are stored, the state is adopted, effects go to the connections that they name.
+//! One thread, one queue: two events never race.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use pf_base::{Code, Pin, PinDigits, Timestamp};
+use pf_store::{HostStore, StoreError};
+use pf_trust::{
+    admission::{ConnectionId, Effect, Event, Reply, State, Step, Target, Unsaved, step},
+    record::{AuditEvent, Change},
+};
+use tokio::sync::{broadcast, mpsc as async_mpsc, oneshot};
+
+use crate::clock::Clock;
+
+/// How long the gate sits idle before it looks at the clock anyway.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How many trust events a slow watcher may fall behind before it misses some.
+const WATCH_BACKLOG: usize = 256;
+
+/// A handle to the gate; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    queue: mpsc::Sender<Message>,
+    watchers: broadcast::Sender<Happened>,
+    next_connection: Arc<AtomicU64>,
+}
+
+/// A trust event, and when it happened.
+#[derive(Clone, Debug)]
+pub(crate) struct Happened {
+    pub(crate) at: Timestamp,
+    pub(crate) event: AuditEvent,
+}
+
+/// A PIN that the test host armed by itself.
+pub(crate) struct SelfArmed<'a> {
+    pub(crate) pin: &'a Pin,
+    /// How long until it can be tried.
+    pub(crate) opens_in: Duration,
+}
+
+enum Message {
+    Open(ConnectionId, async_mpsc::UnboundedSender<Effect>),
+    Peer(Event),
+    Owner(Box<dyn FnOnce(&State, Timestamp) -> Event + Send>, oneshot::Sender<Result<Reply, StoreError>>),
+    Inspect(Box<dyn FnOnce(&State, &HostStore, Timestamp) + Send>),
+    Stop,
+}
+
+impl Gate {
+    /// Starts the gate's thread. `announce` is told each PIN that an always-armed host makes.
+    pub(crate) fn start(
+        state: State,
+        store: HostStore,
+        clock: Clock,
+        announce: impl FnMut(SelfArmed<'_>) + Send + 'static,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, messages) = mpsc::channel();
+        let watchers = broadcast::Sender::new(WATCH_BACKLOG);
+        let keeper = Keeper {
+            state,
+            store,
+            clock,
+            lines: HashMap::new(),
+            later: Vec::new(),
+            watchers: watchers.clone(),
+            announce: Box::new(announce),
+        };
+        let thread = thread::Builder::new().name("gate".to_owned()).spawn(move || keeper.run(&messages))?;
+        Ok((Self { queue, watchers, next_connection: Arc::default() }, thread))
+    }
+
+    /// A line for one connection: its events go in, and what the gate decides of it comes out.
+    pub(crate) fn line(&self) -> Line {
+        let connection = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
+        let (sender, effects) = async_mpsc::unbounded_channel();
+        self.put(Message::Open(connection, sender));
+        Line { connection, gate: self.clone(), effects }
+    }
+
+    /// Puts the owner's act to the gate, made from the state that it is decided on.
+    ///
+    /// An error when it could not be stored: then it did not happen, unless it takes trust away (see [`Unsaved`]).
+    pub(crate) async fn owner(
+        &self,
+        act: impl FnOnce(&State, Timestamp) -> Event + Send + 'static,
+    ) -> Result<Reply, StoreError> {
+        let (sender, reply) = oneshot::channel();
+        self.put(Message::Owner(Box::new(act), sender));
+        // A gate that is gone is a host that stops: nothing was done.
+        reply.await.unwrap_or(Ok(Reply::None))
+    }
+
+    /// Looks at the state and the store, between two events.
+    pub(crate) async fn inspect<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State, &HostStore, Timestamp) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, answer) = oneshot::channel();
+        self.put(Message::Inspect(Box::new(move |state, store, now| {
+            // Who asked may be gone already.
+            let _ = sender.send(look(state, store, now));
+        })));
+        answer.await.ok()
+    }
+
+    /// The trust events from now on.
+    pub(crate) fn watch(&self) -> broadcast::Receiver<Happened> {
+        self.watchers.subscribe()
+    }
+
+    /// Ends the gate's thread once everything before this is carried out and stored.
+    pub(crate) fn stop(&self) {
+        self.put(Message::Stop);
+    }
+
+    fn put(&self, message: Message) {
+        // The queue outlives every line of a running host; when the gate has stopped, nobody is let in any more.
+        let _ = self.queue.send(message);
+    }
+}
+
+/// One connection's line to the gate. Dropping it tells the gate that the connection is gone.
+pub(crate) struct Line {
+    connection: ConnectionId,
+    gate: Gate,
+    effects: async_mpsc::UnboundedReceiver<Effect>,
+}
+
+impl Line {
+    /// Puts an event of this connection to the gate.
+    pub(crate) fn tell(&self, event: impl FnOnce(ConnectionId) -> Event) {
+        self.gate.put(Message::Peer(event(self.connection)));
+    }
+
+    /// The gate's next decision about this connection. Safe to cancel.
+    ///
+    /// A gate that has stopped lets nobody in and keeps nobody.
+    pub(crate) async fn decision(&mut self) -> Effect {
+        let connection = self.connection;
+        self.effects.recv().await.unwrap_or(Effect::Close { connection, code: Code::Ended })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.tell(|connection| Event::Closed { connection });
+    }
+}
+
+/// Whose event it was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The owner's, who waits for the reply.
+    Owner,
+    /// A peer's, or the clock's.
+    Network,
+}
+
+/// The gate's thread.
+struct Keeper {
+    state: State,
+    store: HostStore,
+    clock: Clock,
+    lines: HashMap<ConnectionId, async_mpsc::UnboundedSender<Effect>>,
+    later: Vec<(Timestamp, Vec<Change>)>,
+    watchers: broadcast::Sender<Happened>,
+    announce: Box<dyn FnMut(SelfArmed<'_>) + Send>,
+}
+
+impl Keeper {
+    fn run(mut self, messages: &mpsc::Receiver<Message>) {
+        self.put_peer(Event::Tick);
+        loop {
+            match messages.recv_timeout(self.patience()) {
+                Ok(Message::Open(connection, line)) => {
+                    self.lines.insert(connection, line);
+                }
+                Ok(Message::Peer(event)) => {
+                    let gone = if let Event::Closed { connection } = event { Some(connection) } else { None };
+                    self.put_peer(event);
+                    if let Some(connection) = gone {
+                        self.lines.remove(&connection);
+                    }
+                }
+                Ok(Message::Owner(act, reply)) => {
+                    let event = act(&self.state, self.clock.now());
+                    let done = self.put_event(event, Origin::Owner);
+                    // Who asked may be gone already; the act stands.
+                    let _ = reply.send(done);
+                    self.keep_copy();
+                }
+                Ok(Message::Inspect(look)) => {
+                    self.store_later();
+                    look(&self.state, &self.store, self.clock.now());
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.store_later();
+                    self.put_peer(Event::Tick);
+                }
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.store_later();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// How long to wait for the next message: not at all past a deadline, and shortly while something is unsaved.
+    fn patience(&self) -> Duration {
+        let until_deadline = self.state.next_deadline().map_or(IDLE, |at| at.since(self.clock.now()));
+        if self.later.is_empty() { until_deadline } else { until_deadline.min(LATER) }
+    }
+
+    /// Puts an event that nobody waits for the reply of.
+    fn put_peer(&mut self, event: Event) {
+        if let Err(error) = self.put_event(event, Origin::Network) {
+            tracing::error!(%error, "a change of trust could not be stored");
+        }
+        self.keep_copy();
+    }
+
+    fn put_event(&mut self, event: Event, origin: Origin) -> Result<Reply, StoreError> {
+        let now = self.clock.now();
+        let Step { state, changes, effects, later, reply, unsaved } = step(&self.state, event, now);
+        let stored = if changes.is_empty() { Ok(()) } else { self.store.commit(&changes, now) };
+        if !later.is_empty() {
+            self.later.push((now, later));
+        }
+        if stored.is_ok() || unsaved == Unsaved::StayClosed {
+            self.state = state;
+        }
+        if stored.is_ok() {
+            self.tell_watchers(now, &changes);
+        }
+        for effect in effects {
+            match &stored {
+                Ok(()) => self.carry_out(effect),
+                Err(_) => self.carry_out_unsaved(effect, unsaved, origin),
+            }
+        }
+        stored.map(|()| reply)
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        if let Effect::Rearm { digits } = effect {
+            self.rearm(digits);
+        } else if let Some(line) = effect.connection().and_then(|connection| self.lines.get(&connection)) {
+            // A connection whose task is gone hears no more; its `Closed` is on the way.
+            let _ = line.send(effect);
+        }
+    }
+
+    /// Carries out an effect of a step whose changes could not be stored: nothing that gives trust happens.
+    fn carry_out_unsaved(&mut self, effect: Effect, unsaved: Unsaved, origin: Origin) {
+        let closes = matches!(effect, Effect::Close { .. } | Effect::Refuse { .. } | Effect::Rearm { .. });
+        match (unsaved, origin) {
+            (Unsaved::StayClosed, _) if closes => self.carry_out(effect),
+            // The owner hears of it; who waits goes on waiting.
+            (Unsaved::Discard, Origin::Owner) => {}
+            _ => {
+                if let Some(connection) = effect.connection() {
+                    self.carry_out(Effect::Refuse {
+                        connection,
+                        code: Code::StoreUnreadable,
+                        retry_after: None,
+                    });
+                }
+            }
+        }
+    }
+
+    /// The test host is always armed: makes a PIN, and tells whoever runs it.
+    fn rearm(&mut self, digits: PinDigits) {
+        let pin = fresh_pin(digits);
+        let arm = Event::Arm { target: Target::Anyone, ttl: None, pin: pin.clone() };
+        match self.put_event(arm, Origin::Network) {
+            Ok(Reply::Armed { opens_at, .. }) => {
+                (self.announce)(SelfArmed { pin: &pin, opens_in: opens_at.since(self.clock.now()) });
+            }
+            Ok(reply) => tracing::error!(?reply, "the host could not arm itself"),
+            Err(error) => tracing::error!(%error, "the host could not arm itself"),
+        }
+    }
+
+    /// Stores what nobody waited for.
+    fn store_later(&mut self) {
+        for (at, changes) in std::mem::take(&mut self.later) {
+            match self.store.commit(&changes, at) {
+                Ok(()) => self.tell_watchers(at, &changes),
+                Err(error) => tracing::error!(%error, "audit entries could not be stored"),
+            }
+        }
+    }
+
+    fn tell_watchers(&self, at: Timestamp, changes: &[Change]) {
+        for change in changes {
+            if let Change::Audit(event) = change {
+                // Nobody may be watching.
+                let _ = self.watchers.send(Happened { at, event: event.clone() });
+            }
+        }
+    }
+
+    fn keep_copy(&mut self) {
+        if let Err(error) = self.store.keep_copy() {
+            tracing::warn!(%error, "no copy of the store could be kept");
+        }
+    }
+}
+
+/// How long entries that nobody waits for may stay in memory.
+const LATER: Duration = Duration::from_millis(200);
+
+/// A PIN from the system's randomness.
+///
+/// # Panics
+/// When the system has no randomness: then nothing here can be trusted.
+pub(crate) fn fresh_pin(digits: PinDigits) -> Pin {
+    Pin::random(digits, || {
+        let mut number = [0; 8];
+        getrandom::fill(&mut number).expect("the system has randomness");
+        u64::from_ne_bytes(number)
+    })
+}
