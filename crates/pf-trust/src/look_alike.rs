@@ -12,10 +12,7 @@ use crate::record::Device;
 /// case. A device that gave no name resembles nobody.
 ///
 /// [UTS #39]: https://www.unicode.org/reports/tr39/#Confusable_Detection
-pub fn resembles<'a>(
-    name: &DeviceName,
-    devices: impl IntoIterator<Item = &'a Device>,
-) -> Option<&'a Device> {
+pub fn resembles<'a>(name: &DeviceName, devices: impl IntoIterator<Item = &'a Device>) -> Option<&'a Device> {
     if name.as_str() == DeviceName::UNNAMED {
         return None;
     }

@@ -44,6 +44,15 @@ enum Stage {
     Evaluating { taken: Taken, taken_at: Timestamp },
 }
 
+impl Ceremony {
+    /// Whether it makes place for a newer one of this peer: its own, as long as it has not taken a PIN.
+    ///
+    /// A device whose connection broke unheard would else wait for its own time-out.
+    fn yields_to(&self, peer: Peer) -> bool {
+        self.peer.fingerprint == peer.fingerprint && !matches!(self.stage, Stage::Evaluating { .. })
+    }
+}
+
 /// Which of the two pools of slots a ceremony takes its slot from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -94,16 +103,19 @@ impl Ceremonies {
         {
             return Err((earliest + SECOND).since(now));
         }
-        let of_kind = || self.running.values().filter(|ceremony| ceremony.stage.kind() == kind);
-        let in_the_way = of_kind().find(|ceremony| {
+        let others = || {
+            let in_use = |ceremony: &&Ceremony| ceremony.stage.kind() == kind && !ceremony.yields_to(peer);
+            self.running.values().filter(in_use)
+        };
+        let in_the_way = others().find(|ceremony| {
             ceremony.peer.fingerprint == peer.fingerprint
                 || limits::source(ceremony.peer.address) == limits::source(peer.address)
         });
         if let Some(ceremony) = in_the_way {
             return Err(ceremony.deadline.since(now));
         }
-        if of_kind().count() >= AT_ONCE {
-            let earliest = of_kind().map(|ceremony| ceremony.deadline).min().unwrap_or(now);
+        if others().count() >= AT_ONCE {
+            let earliest = others().map(|ceremony| ceremony.deadline).min().unwrap_or(now);
             return Err(earliest.since(now));
         }
         Ok(())
@@ -158,7 +170,7 @@ impl Turn {
                 self.refuse_for(connection, Code::RateLimited, opens_at.since(self.now));
             }
             Admittance::Open { generation, digits } => {
-                self.state.ceremonies.begin(connection, peer, name, Stage::Offered { generation }, self.now);
+                self.begin(connection, peer, name, Stage::Offered { generation });
                 self.effects.push(Effect::Offer { connection, digits });
             }
         }
@@ -174,8 +186,17 @@ impl Turn {
         {
             return self.refuse_full(connection, full);
         }
-        self.state.ceremonies.begin(connection, peer, name, Stage::Exchanging, self.now);
+        self.begin(connection, peer, name, Stage::Exchanging);
         self.effects.push(Effect::ExchangeCode { connection });
+    }
+
+    /// Begins on a slot that is free, or held by an older one of the same peer.
+    fn begin(&mut self, connection: ConnectionId, peer: Peer, name: DeviceName, stage: Stage) {
+        let kind = stage.kind();
+        let older = |ceremony: &Ceremony| ceremony.stage.kind() == kind && ceremony.yields_to(peer);
+        let gone = self.state.ceremonies.take_if(older);
+        self.close_ceremonies(gone, Code::RateLimited);
+        self.state.ceremonies.begin(connection, peer, name, stage, self.now);
     }
 
     /// M3: M4 may be made, while the window that was offered is open.

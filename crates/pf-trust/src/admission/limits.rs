@@ -19,7 +19,8 @@ pub const WINDOW_MAX: Duration = Duration::from_mins(5);
 ///
 /// Bounds memory and elliptic-curve work for strangers. Four strangers can keep a fifth device waiting for
 /// [`CEREMONY_TIMEOUT`]; a bound window cannot be blocked so, for it lets nobody else begin, and askers have slots of
-/// their own. Within either four there is one slot for each fingerprint and one for each address.
+/// their own. Within either four there is one slot for each fingerprint and one for each address; a device's newer
+/// ceremony takes the slot of its own older one, unless that has taken a PIN.
 pub const AT_ONCE: usize = 4;
 
 /// How many PIN ceremonies begin within a second, and apart from them how many check-code exchanges.

@@ -185,8 +185,6 @@ fn r4_ceremonies_are_few_at_once() {
     host.does(Event::Arm { target: Target::Anyone, ttl: Some(limits::WINDOW_MAX), pin: pin(4) });
     host.share(device(1));
     host.now = host.now + seconds(1);
-    let same_key = host.hello(at(1, 9), Purpose::Pin).1;
-    assert_eq!((same_key.refusal(), same_key.retry_after()), (Code::RateLimited, seconds(29)));
     let same_address = host.hello(at(9, 1), Purpose::Pin).1;
     assert_eq!((same_address.refusal(), same_address.retry_after()), (Code::RateLimited, seconds(29)));
     for n in 2..=4 {
@@ -196,6 +194,42 @@ fn r4_ceremonies_are_few_at_once() {
     assert_eq!((fifth.refusal(), fifth.retry_after()), (Code::RateLimited, seconds(29)));
     host.wait(fifth.retry_after());
     host.share(device(5));
+}
+
+/// A device whose connection broke unheard tries again at once, and still holds no second slot.
+#[test]
+fn r4_a_newer_ceremony_takes_the_slot_of_its_devices_older_one() {
+    let mut host = Host::fresh();
+    host.arm(Target::Anyone);
+    let older = host.share(device(1));
+    let (newer, done) = host.hello(device(1), Purpose::Pin);
+    let [Effect::Close { connection, code: Code::RateLimited }, Effect::Offer { .. }] = done.effects[..]
+    else {
+        panic!("{done:?}")
+    };
+    assert_eq!(connection, older);
+    assert_eq!(host.does(Event::Confirm { connection: older }).refusal(), Code::NotArmed);
+    host.does(Event::Share { connection: newer });
+    host.does(Event::Confirm { connection: newer });
+    host.arm(Target::Device(device(1).fingerprint));
+    let third = host.hello(device(1), Purpose::Pin).1;
+    assert_eq!(third.refusal(), Code::RateLimited, "one that is being evaluated is not replaced");
+}
+
+/// The PIN must not leak into a log by way of what is printed of the policy.
+#[test]
+fn inv_22_nothing_that_is_printed_shows_the_pin() {
+    let mut host = Host::fresh();
+    let mut printed = vec![format!("{:?}", host.arm(Target::Anyone))];
+    let connection = host.hello(device(1), Purpose::Pin).0;
+    for event in [Event::Share { connection }, Event::Confirm { connection }, Event::Mismatch { connection }]
+    {
+        printed.push(format!("{event:?} {:?}", host.state));
+        printed.push(format!("{:?}", host.does(event)));
+    }
+    let printed = printed.concat();
+    assert!(printed.contains("UsePin") && printed.contains("Pin(…)"));
+    assert!(!printed.contains("0417"), "{printed}");
 }
 
 /// A subnet's worth of IPv6 addresses is one address.
