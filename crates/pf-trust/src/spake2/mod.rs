@@ -85,7 +85,8 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The randomness of one ephemeral scalar: 64 fresh, uniform, secret bytes.
+/// The randomness of one ephemeral scalar: 64 fresh, uniform, secret bytes. A share whose scalar can be guessed, or is
+/// used twice, gives its password away offline.
 ///
 /// It is neither `Clone` nor `Copy`, so one draw makes one scalar:
 ///
@@ -217,8 +218,8 @@ redacted_debug!(PartyA, ConfirmA, PartyB, ConfirmB);
 
 /// Both MACs, unless K is the neutral element.
 ///
-/// K is neutral exactly when the peer's share was w·M (or w·N) with the right w: whoever sent that guessed the
-/// password but hides the exponent that a party has to know, so it is a mismatch like any other.
+/// K is neutral exactly when the peer's share was w·M (or w·N) with the right w and no exponent of its own. No honest
+/// party sends that, and it is a guess like any other: a mismatch, and nothing that is told apart from one.
 fn confirm(
     context: &Context,
     password: &Password,

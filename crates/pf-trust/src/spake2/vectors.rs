@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use data_encoding::HEXLOWER;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use p256::Scalar;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -66,7 +66,7 @@ impl TryFrom<String> for Hex {
     type Error = data_encoding::DecodeError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        HEXLOWER.decode(text.trim_start_matches("0x").as_bytes()).map(Self)
+        HEXLOWER_PERMISSIVE.decode(text.trim_start_matches("0x").as_bytes()).map(Self)
     }
 }
 
