@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod congestion;
 pub mod figures;
 pub mod packet;
 pub mod picture;
