@@ -135,7 +135,7 @@ impl Copies {
     /// The files that are named like copies, oldest first.
     fn files(&self) -> Result<Vec<(Timestamp, PathBuf)>, StoreError> {
         let backup = self.dir.backup_path();
-        if !backup.exists() {
+        if !private_file::dir_exists(&backup)? {
             return Ok(Vec::new());
         }
         let mut files = Vec::new();
@@ -201,7 +201,7 @@ fn set_store_aside(path: &Path, now: Timestamp) -> Result<Vec<PathBuf>, StoreErr
         let aside = with_suffix(path, &format!(".broken-{millis}"));
         PARTS.iter().all(|part| !with_suffix(&aside, part).exists())
     };
-    let millis = (now.as_millis()..).find(free).unwrap_or(u64::MAX);
+    let millis = (now.as_millis()..u64::MAX).find(free).unwrap_or(u64::MAX);
     let aside = with_suffix(path, &format!(".broken-{millis}"));
     let mut set_aside = Vec::new();
     for part in PARTS {

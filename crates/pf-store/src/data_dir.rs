@@ -53,7 +53,7 @@ impl DataDir {
     /// The first file in the backup directory whose name begins like this, in no order.
     pub(crate) fn any_copy(&self, prefix: &str) -> Result<Option<PathBuf>, StoreError> {
         let path = self.backup_path();
-        if !path.exists() {
+        if !private_file::dir_exists(&path)? {
             return Ok(None);
         }
         for entry in fs::read_dir(&path).map_err(StoreError::io("list", &path))? {

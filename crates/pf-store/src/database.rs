@@ -289,8 +289,6 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // So that a delete trigger also sees the deletes of INSERT OR REPLACE.
-    connection.pragma_update(None, "recursive_triggers", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
@@ -314,7 +312,8 @@ impl From<rusqlite::Error> for Rejected {
 /// See "The Database Header" in SQLite's file format; a page has at least 512 bytes.
 fn check_header(path: &Path, schema: &Schema) -> Result<(), Rejected> {
     let mut header = [0; 512];
-    match File::open(path).and_then(|mut file| file.read_exact(&mut header)) {
+    let mut file = File::open(path).map_err(Rejected::Io)?;
+    match file.read_exact(&mut header) {
         Err(e) if e.kind() == ErrorKind::UnexpectedEof => {
             return Err(Rejected::Fault(DatabaseFault::CutShort));
         }
@@ -324,7 +323,19 @@ fn check_header(path: &Path, schema: &Schema) -> Result<(), Rejected> {
         return Err(Rejected::Fault(DatabaseFault::NotADatabase));
     }
     let field = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    check_version(schema, field(68), field(60))
+    check_version(schema, field(68), field(60))?;
+
+    // SQLite misses what was cut off a page that is not in use. Where there is a log, the rest may be in that.
+    let has_log = with_suffix(path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+    let page_size = match field(16) >> 16 {
+        1 => 65536,
+        size => u64::from(size),
+    };
+    let length = file.metadata().map_err(Rejected::Io)?.len();
+    if !has_log && length < page_size * u64::from(field(28)) {
+        return Err(Rejected::Fault(DatabaseFault::CutShort));
+    }
+    Ok(())
 }
 
 fn check_version(schema: &Schema, application_id: u32, version: u32) -> Result<(), Rejected> {
@@ -356,10 +367,11 @@ fn check_content(connection: &Connection, schema: &Schema) -> Result<(), Rejecte
 fn failure(path: &Path, error: rusqlite::Error, copy: impl FnOnce() -> Option<Timestamp>) -> StoreError {
     use rusqlite::{
         Error::{FromSqlConversionFailure, InvalidColumnType, QueryReturnedNoRows, SqliteFailure},
-        ErrorCode::{DatabaseCorrupt, NotADatabase},
+        ErrorCode::{DatabaseCorrupt, NotADatabase, Unknown},
     };
     let damage = match &error {
-        SqliteFailure(e, text) if matches!(e.code, DatabaseCorrupt | NotADatabase) => {
+        // The unknown is SQLite's plain "error": a table that is not there, a file format that it cannot read.
+        SqliteFailure(e, text) if matches!(e.code, DatabaseCorrupt | NotADatabase | Unknown) => {
             text.clone().unwrap_or_else(|| e.to_string())
         }
         FromSqlConversionFailure(..) | InvalidColumnType(..) | QueryReturnedNoRows => error.to_string(),
@@ -378,3 +390,67 @@ pub(crate) fn sql_failure(path: &Path, source: rusqlite::Error) -> StoreError {
 
 /// How long one process waits for another's transaction; they take milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const META: &str = "CREATE TABLE meta (trust_changes INTEGER, trust_changed_at INTEGER) STRICT;
+        INSERT INTO meta VALUES (0, 0);
+        CREATE TABLE things (name TEXT) STRICT;";
+    static ONE: Schema = of(&[META]);
+    static TWO: Schema = of(&[META, "ALTER TABLE things ADD COLUMN size INTEGER NOT NULL DEFAULT 7;"]);
+    static BROKEN: Schema = of(&[META, "DELETE FROM things; INSERT INTO nowhere VALUES (1);"]);
+
+    const fn of(migrations: &'static [&'static str]) -> Schema {
+        let (name, program, sharing) = ("test", "test", Sharing::Alone);
+        Schema { name, program, sharing, application_id: 7, migrations }
+    }
+
+    /// A store that version 1 made, with a thing in it.
+    fn of_version_one() -> (TempDir, DataDir) {
+        let temp = TempDir::new().unwrap();
+        let dir = DataDir::open(temp.path().join("data")).unwrap();
+        let mut database = Database::open(&dir, &ONE).unwrap();
+        let insert = |t: &Transaction<'_>| Ok(t.execute("INSERT INTO things VALUES ('first')", [])?);
+        database.write::<_, StoreError>(insert).unwrap();
+        (temp, dir)
+    }
+
+    fn first<T: rusqlite::types::FromSql>(database: &Database, column: &str) -> rusqlite::Result<T> {
+        database.connection.query_row(&format!("SELECT {column} FROM things"), [], |row| row.get(0))
+    }
+
+    /// After an update of the program the store is refused, or begun again.
+    #[test]
+    fn an_older_store_is_brought_up_with_what_is_in_it() {
+        let (_temp, dir) = of_version_one();
+        for _ in 0..2 {
+            let database = Database::open(&dir, &TWO).unwrap();
+            assert_eq!(first(&database, "name || size"), Ok("first7".to_owned()));
+        }
+        let error = Database::open(&dir, &ONE).unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    }
+
+    /// An update goes wrong halfway, and neither the new program nor the old one can read the store.
+    #[test]
+    fn a_step_that_fails_changes_nothing() {
+        let (_temp, dir) = of_version_one();
+        Database::open(&dir, &BROKEN).unwrap_err();
+        let database = Database::open(&dir, &ONE).unwrap();
+        assert_eq!(first(&database, "name"), Ok("first".to_owned()));
+    }
+
+    #[test]
+    fn a_commit_is_on_the_disk_when_it_returns() {
+        let (_temp, dir) = of_version_one();
+        let database = Database::open(&dir, &ONE).unwrap();
+        let setting = |name| database.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        assert_eq!(setting("synchronous"), Ok(2), "FULL");
+        assert_eq!(setting("foreign_keys"), Ok(1));
+        assert_eq!(setting("trusted_schema"), Ok(0));
+    }
+}

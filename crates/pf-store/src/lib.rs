@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod client;
 mod copies;
 mod data_dir;
 mod database;
@@ -27,6 +28,7 @@ pub mod identity;
 mod private_file;
 mod words;
 
+pub use client::{ClientStore, HostFacts, HostState, KnownHost, PinError, SpendError};
 pub use data_dir::{DataDir, default_data_dir};
 pub use error::{DatabaseFault, IdentityFault, StoreError};
 pub use host::{AuditQuery, AuditRow, HostStore, Loaded};

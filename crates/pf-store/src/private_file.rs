@@ -96,8 +96,16 @@ pub(crate) fn create_dir(path: &Path) -> Result<(), StoreError> {
     for created in &missing {
         sync_parent(created)?;
     }
-    let metadata = fs::metadata(path).map_err(StoreError::io("look at", path))?;
-    require_private(path, &metadata, DIR_MODE)
+    dir_exists(path).map(drop)
+}
+
+/// Whether there is such a directory; refuses one that others may enter.
+pub(crate) fn dir_exists(path: &Path) -> Result<bool, StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) => require_private(path, &metadata, DIR_MODE).map(|()| true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(StoreError::io("look at", path)(e)),
+    }
 }
 
 fn require_private_file(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
