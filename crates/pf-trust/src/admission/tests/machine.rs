@@ -190,7 +190,12 @@ impl World {
             _ => None,
         };
         let now = self.host.now;
+        let early_tick = matches!(event, Event::Tick) && before.next_deadline().is_none_or(|due| due > now);
         let done = step(&before, event, now);
+        assert!(
+            !early_tick || (done.effects.is_empty() && done.later.is_empty()),
+            "something was due that no deadline told of: {done:?}"
+        );
         let fails = disk == Disk::Full && !done.changes.is_empty();
         if let Some(connection) = closed {
             self.open.remove(&connection);

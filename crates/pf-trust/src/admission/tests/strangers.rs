@@ -47,6 +47,37 @@ fn inv_50_a_flood_hides_no_line_of_others() {
     assert_eq!(host.audit_kinds()[host.stored.audit.len() - 2..], [AuditKind::Attempt, AuditKind::WrongPin]);
 }
 
+/// A slot or an entry that nobody ends would be held until something else happens.
+#[test]
+fn inv_50_whatever_a_stranger_holds_has_an_end_that_the_driver_is_told_of() {
+    let begun: [fn(&mut Host) -> Duration; 4] = [
+        |host| {
+            host.hello(device(1), Purpose::Ask);
+            limits::EXCHANGE_TIMEOUT
+        },
+        |host| {
+            host.share(device(1));
+            limits::CEREMONY_TIMEOUT
+        },
+        |host| {
+            host.park(device(1));
+            limits::REQUEST_LIFETIME
+        },
+        |host| {
+            host.connect(device(1));
+            limits::REQUEST_LIFETIME
+        },
+    ];
+    for (nth, begin) in begun.into_iter().enumerate() {
+        let mut host = Host::with(Config { arming: Arming::Always, ..Config::default() });
+        host.arm(Target::Anyone);
+        let lasts = begin(&mut host);
+        assert_eq!(host.state.next_deadline(), Some(START + lasts), "{nth}");
+        host.wait(lasts);
+        assert_eq!(host.state.next_deadline(), None, "{nth}");
+    }
+}
+
 /// Events for connections that nobody knows are answered, and remembered nowhere.
 #[test]
 fn inv_50_unknown_connections_leave_no_trace() {
