@@ -71,7 +71,7 @@ pub enum Closed {
     /// Nothing was heard for [`transport::IDLE_TIMEOUT`].
     #[error("nothing was heard from the other side any more")]
     TimedOut,
-    /// The other side does not know the connection any more: it was restarted, or forgot to say why.
+    /// The other side does not know the connection any more, and what it said when it ended it was lost.
     #[error("the other side lost the connection")]
     Lost,
     /// One side found the other to break QUIC or TLS. A host that takes no certificate of ours ends so, too.

@@ -30,6 +30,8 @@ mod control;
 mod host;
 mod slots;
 mod socket;
+#[cfg(test)]
+mod testing;
 mod tls;
 pub mod transport;
 

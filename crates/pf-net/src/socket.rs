@@ -32,6 +32,9 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Whether the system knows a way to `address`. It sends nothing, and knows nothing of who is there.
 pub(crate) fn has_route(address: SocketAddr) -> bool {
+    if address.port() == 0 || address.ip().to_canonical().is_unspecified() {
+        return false;
+    }
     let from: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),

@@ -30,24 +30,38 @@ pub(crate) fn client(
     plane: Plane,
     expect: Expect,
 ) -> Result<(Arc<QuicClientConfig>, Arc<HostVerifier>), Error> {
-    let provider = provider();
-    let verifier = HostVerifier::new(expect, provider.signature_verification_algorithms);
-    let (certificate, key) = credentials(identity);
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier.clone())
-        .with_client_auth_cert(vec![certificate], key)?;
-    config.alpn_protocols = vec![plane.alpn().to_vec()];
-    config.resumption = Resumption::disabled();
-    config.enable_early_data = false;
-    config.enable_sni = false;
+    let verifier = HostVerifier::new(expect, provider().signature_verification_algorithms);
+    let config = client_config(identity, plane, Arc::clone(&verifier))?;
     let config = QuicClientConfig::try_from(config).map_err(|error| no_initial_suite(&error))?;
     Ok((Arc::new(config), verifier))
 }
 
 /// What a host needs for all its connections.
 pub(crate) fn host(identity: &Identity) -> Result<Arc<QuicServerConfig>, Error> {
+    let config =
+        QuicServerConfig::try_from(host_config(identity)?).map_err(|error| no_initial_suite(&error))?;
+    Ok(Arc::new(config))
+}
+
+fn client_config(
+    identity: &Identity,
+    plane: Plane,
+    verifier: Arc<HostVerifier>,
+) -> Result<ClientConfig, Error> {
+    let (certificate, key) = credentials(identity);
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_client_auth_cert(vec![certificate], key)?;
+    config.alpn_protocols = vec![plane.alpn().to_vec()];
+    config.resumption = Resumption::disabled();
+    config.enable_early_data = false;
+    config.enable_sni = false;
+    Ok(config)
+}
+
+fn host_config(identity: &Identity) -> Result<ServerConfig, Error> {
     let provider = provider();
     let verifier = verify::ClientVerifier::new(provider.signature_verification_algorithms);
     let (certificate, key) = credentials(identity);
@@ -59,8 +73,7 @@ pub(crate) fn host(identity: &Identity) -> Result<Arc<QuicServerConfig>, Error> 
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
-    let config = QuicServerConfig::try_from(config).map_err(|error| no_initial_suite(&error))?;
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// Who is at the other end of a finished handshake, and what for.
@@ -92,3 +105,6 @@ fn credentials(identity: &Identity) -> (CertificateDer<'static>, PrivateKeyDer<'
 fn no_initial_suite(error: &NoInitialCipherSuite) -> Error {
     Error::General(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

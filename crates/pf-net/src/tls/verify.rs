@@ -37,9 +37,12 @@ pub enum Expect {
     Anyone,
 }
 
-/// What a certificate lacks, beside what rustls itself finds in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a certificate is not taken.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum CertificateFault {
+    /// It is not X.509, or more than rustls understands.
+    #[error("{0}")]
+    Unreadable(Error),
     /// It came with others.
     #[error("a certificate must come alone, without intermediates")]
     NotAlone,
@@ -55,14 +58,14 @@ pub(crate) enum CertificateFault {
 pub(crate) fn fingerprint_of(
     certificate: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
-) -> Result<Fingerprint, Error> {
+) -> Result<Fingerprint, CertificateFault> {
     if !intermediates.is_empty() {
-        return Err(CertificateFault::NotAlone.into());
+        return Err(CertificateFault::NotAlone);
     }
-    let parsed = ParsedCertificate::try_from(certificate)?;
+    let parsed = ParsedCertificate::try_from(certificate).map_err(CertificateFault::Unreadable)?;
     let spki = parsed.subject_public_key_info();
     if spki.len() != P256_SPKI_BYTES || !spki.starts_with(&P256_SPKI_PREFIX) {
-        return Err(CertificateFault::NotP256.into());
+        return Err(CertificateFault::NotP256);
     }
     Ok(Fingerprint::of_spki(&spki))
 }
@@ -204,7 +207,10 @@ impl ClientCertVerifier for ClientVerifier {
 
 impl From<CertificateFault> for Error {
     fn from(fault: CertificateFault) -> Self {
-        CertificateError::Other(OtherError(Arc::new(fault))).into()
+        match fault {
+            CertificateFault::Unreadable(error) => error,
+            fault => CertificateError::Other(OtherError(Arc::new(fault))).into(),
+        }
     }
 }
 
