@@ -25,7 +25,7 @@ use crate::{
     DataDir, DatabaseFault, StoreError,
     copies::{Copies, Copy},
     data_dir::{Lock, Sharing},
-    private_file,
+    identity, private_file,
 };
 
 /// What tells one kind of store from another.
@@ -84,6 +84,8 @@ impl Database {
             if let Some(witness) = witness(&path, &copies)? {
                 return Err(StoreError::Missing { path, witness, copy: newest.map(|copy| copy.at) });
             }
+            // So that a store without an identity always is one that lost it.
+            identity::load_or_create_alone(dir)?;
             create(&path, schema)?;
         }
         let connection = open_checked(&path, schema, newest.as_ref())?;

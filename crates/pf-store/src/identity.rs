@@ -30,10 +30,15 @@ use crate::{
 
 /// The identity of this install; made at first start.
 ///
-/// Call it before a store is opened: where there is a store but no identity, one was lost, and a new one would be a
-/// stranger to every paired device.
+/// Where there is a store but no identity, one was lost: a new one would be a stranger to every paired device, so none
+/// is made. No store is made before there is an identity.
 pub fn load_or_create(dir: &DataDir) -> Result<Identity, StoreError> {
     let _setup = dir.setup_lock()?;
+    load_or_create_alone(dir)
+}
+
+/// The same, for a caller that holds the setup lock.
+pub(crate) fn load_or_create_alone(dir: &DataDir) -> Result<Identity, StoreError> {
     let path = dir.file(FILE);
     remove(&path.with_extension(HALF_MADE))?;
     let identity = match load(&path) {

@@ -363,7 +363,7 @@ fn two_clients_at_once_see_what_the_other_stored() {
     assert_eq!(two.hosts().unwrap().len(), 20);
     one.forget(key(1), at(100)).unwrap();
     assert_eq!(state(&two, 1), HostState::Forgotten { at: at(100) });
-    assert_eq!(home.names("backup").len(), 3);
+    assert_eq!(home.names("backup").len(), 4, "three copies, and the identity's");
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn host_and_client_do_not_mind_each_other() {
     let _client = open(&home);
     let (_host, loaded) = home.host();
     assert_eq!(loaded.devices, []);
-    assert_eq!(home.names("backup"), ["client-0.sqlite", "host-0.sqlite"]);
+    assert_eq!(home.names("backup"), ["client-0.sqlite", "host-0.sqlite", "identity.pem"]);
     assert_eq!(
         HostStore::restore(&home.dir, Timestamp::EPOCH).map_err(|e| e.to_string()).ok(),
         None,

@@ -280,6 +280,7 @@ fn inv_38_every_file_is_for_its_owner_alone() {
     for file in ["host.sqlite", "host.sqlite-wal", "host.sqlite-shm", "host.lock", "setup.lock"] {
         assert_eq!(mode(&home.file(file)), 0o600, "{file}");
     }
+    assert_eq!(home.names("backup").len(), 3);
     for copy in home.names("backup") {
         assert_eq!(mode(&home.file("backup").join(&copy)), 0o600, "{copy}");
     }

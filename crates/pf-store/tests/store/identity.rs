@@ -164,6 +164,16 @@ fn it_is_not_made_anew_where_a_store_says_that_there_was_one() {
     }
 }
 
+/// A client lists its hosts before it ever needed a key, and is then told that its key was lost.
+#[test]
+fn there_is_one_before_there_is_a_store() {
+    let home = Home::new();
+    drop(home.host());
+    let before = fs::read(home.file("identity.pem")).unwrap();
+    identity::load_or_create(&home.dir).unwrap();
+    assert_eq!(fs::read(home.file("identity.pem")).unwrap(), before);
+}
+
 #[test]
 fn it_comes_back_from_its_copy_and_what_was_broken_is_kept() {
     let home = Home::new();

@@ -12,9 +12,11 @@ fn restore(home: &Home, now: u64) -> Option<Restored> {
     HostStore::restore(&home.dir, at(now)).unwrap()
 }
 
-/// The times in the names of the copies.
+/// The names of the copies of the store.
 fn copies(home: &Home) -> Vec<String> {
-    home.names("backup")
+    let mut names = home.names("backup");
+    names.retain(|name| name.starts_with("host-"));
+    names
 }
 
 #[test]
