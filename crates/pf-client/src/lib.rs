@@ -1,1 +1,28 @@
 //! The client core: discover, decide, pair, ask, connect, receive.
+//!
+//! Every client program drives the same few calls on a [`Client`]: [`find`](Client::find) the host that its person
+//! named, [`connect`](Client::connect) to it, and when that offers ways instead of a session, [`pair`](Client::pair),
+//! [`ask`](Client::ask) or, where it is offered, [`trust_first_use`](Client::trust_first_use). What is offered is
+//! decided by [`pf_trust::route`] and by nothing here.
+
+#![forbid(unsafe_code)]
+
+mod approach;
+mod ask;
+mod client;
+mod clock;
+mod connect;
+mod failure;
+mod find;
+mod pair;
+mod session;
+mod spent;
+
+pub use approach::Heard;
+pub use ask::{Answered, Asking};
+pub use client::Client;
+pub use connect::{Connected, Wishes};
+pub use failure::Failure;
+pub use find::Found;
+pub use pair::Paired;
+pub use session::{Percentiles, PictureSink, Play, Report, Session};

@@ -1,2 +1,44 @@
-//! Placeholder.
-fn main() {}
+//! The Punktfunk client: discover, pair, request, connect.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod commands;
+mod output;
+mod sentences;
+mod window;
+
+use std::{process::ExitCode, time::Instant};
+
+use clap::{Parser, error::ErrorKind};
+use pf_base::Code;
+
+use cli::Cli;
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    log_to_stderr();
+    match Cli::try_parse() {
+        Ok(cli) => commands::run(cli, started),
+        Err(error) => usage(&error),
+    }
+}
+
+/// Logs what a person who looks for a fault asks for with `RUST_LOG`; errors otherwise.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// Shows what is wrong with the command line, in the form that it asks for.
+fn usage(error: &clap::Error) -> ExitCode {
+    let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_help || !std::env::args_os().any(|argument| argument == "--json") {
+        // The error knows where it belongs; a closed terminal is no reason to do more.
+        let _ = error.print();
+        return if is_help { ExitCode::SUCCESS } else { Code::Usage.number().into() };
+    }
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    output::fail(Code::Usage, message, "See --help.", true)
+}

@@ -1,0 +1,160 @@
+//! Connecting: silently where the host is pinned, and otherwise up to what its person can choose.
+
+use std::time::Instant;
+
+use pf_base::{Code, Fingerprint};
+use pf_media::picture::Size;
+use pf_net::{ControlStream, Expect, Plane};
+use pf_proto::session::{ClientMessage, HostMessage, SessionHello};
+use pf_trust::{
+    proof::Comparison,
+    route::{Answer, Known, Route},
+};
+use tokio::time::timeout;
+
+use crate::{
+    Client, Failure, Found, Heard, Session, approach::PATIENCE, ask::not_pinned, client::keep_copy, clock,
+};
+
+/// What the client would like to see. `None` leaves it to the host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wishes {
+    /// The size of the picture, where the host's source can be sized.
+    pub size: Option<Size>,
+    /// The most pictures a second.
+    pub frames_per_second: Option<u32>,
+    /// The most to receive, in bits a second.
+    pub bits_per_second: Option<u32>,
+}
+
+/// What came of connecting.
+#[derive(Debug)]
+pub enum Connected {
+    /// The host let us in.
+    Session(Box<Session>),
+    /// The host is not trusted yet; its person chooses. PIN pairing is always one of the ways.
+    Choice {
+        /// What the host said of itself.
+        heard: Box<Heard>,
+        /// Whether asking for access is offered.
+        ask: bool,
+        /// Whether trust on first use is offered, as the weaker way.
+        first_use: bool,
+    },
+}
+
+impl Client {
+    /// Connects where that is decided already; says what can be chosen where it is not.
+    pub async fn connect(&self, found: &Found, wishes: Wishes) -> Result<Connected, Failure> {
+        if let Route::Connect { expect } = self.route(found, None)? {
+            match self.open_known(found, expect, wishes).await {
+                // Somebody else answers where nothing was pinned yet: a new host.
+                Err(Failure::FingerprintChanged { .. }) if self.is_only_asked(found)? => {}
+                connected => return Ok(Connected::Session(Box::new(connected?))),
+            }
+        }
+        let heard = self.look(found).await?;
+        let answer = Answer { fingerprint: heard.fingerprint, policy: heard.policy, refused: None };
+        match self.route(found, Some(answer))? {
+            Route::Connect { expect } => {
+                Ok(Connected::Session(Box::new(self.open_known(found, expect, wishes).await?)))
+            }
+            Route::Alarm { old, new } => Err(Failure::FingerprintChanged { old, new }),
+            Route::Repair { .. } => Err(Failure::refused(Code::PairingRequired)),
+            Route::PinOnly => Err(Failure::PinOnly),
+            Route::Choose { ask, first_use } => {
+                Ok(Connected::Choice { heard: Box::new(heard), ask, first_use })
+            }
+        }
+    }
+
+    /// The person's *yes* to a fingerprint that nothing vouches for: connects, and pins once the host lets us in.
+    ///
+    /// Refused unless [`connect`](Self::connect) offered it just now, for the same key.
+    pub async fn trust_first_use(
+        &self,
+        found: &Found,
+        heard: &Heard,
+        wishes: Wishes,
+    ) -> Result<Session, Failure> {
+        let answer = Answer { fingerprint: heard.fingerprint, policy: heard.policy, refused: None };
+        let Route::Choose { first_use: true, .. } = self.route(found, Some(answer))? else {
+            return Err(Failure::TofuNotOffered);
+        };
+        let session = self.open_session(found, heard.fingerprint, wishes).await?;
+        let facts = found.facts(Some(&session.admitted().host_name), Some(heard.address));
+        let mut store = self.store();
+        store.pin_first_use(heard.fingerprint, &facts, clock::now()).map_err(not_pinned)?;
+        keep_copy(&mut store);
+        Ok(session)
+    }
+
+    /// Connects to a host that is pinned or was asked, also where it has moved.
+    async fn open_known(
+        &self,
+        found: &Found,
+        expect: Fingerprint,
+        wishes: Wishes,
+    ) -> Result<Session, Failure> {
+        let session = match self.open_session(found, expect, wishes).await {
+            Err(Failure::Unreachable(addresses)) => match self.find_moved(found).await {
+                Some(moved) => self.open_session(&moved, expect, wishes).await?,
+                None => return Err(Failure::Unreachable(addresses)),
+            },
+            opened => opened?,
+        };
+        let facts =
+            found.facts(Some(&session.admitted().host_name), Some(session.connection.remote_address()));
+        let known = self.store().known(&facts, Some(expect))?;
+        let mut store = self.store();
+        if matches!(known, Known::Asked { .. }) {
+            store
+                .pin_approved(expect, Comparison::NothingToCompare, &facts, clock::now())
+                .map_err(not_pinned)?;
+        }
+        store.used(expect, &facts, clock::now())?;
+        keep_copy(&mut store);
+        drop(store);
+        Ok(session)
+    }
+
+    /// Dials one expected key, and waits for its `Admitted`: nothing earlier is success.
+    async fn open_session(
+        &self,
+        found: &Found,
+        expect: Fingerprint,
+        wishes: Wishes,
+    ) -> Result<Session, Failure> {
+        let dialled = Instant::now();
+        let connection = self.dial(found, Plane::Session, Expect::Exactly(expect)).await?;
+        let mut control: ControlStream<ClientMessage, HostMessage> = connection.open_control().await?;
+        let size = wishes.size.unwrap_or(Size::new(0, 0));
+        let hello = SessionHello {
+            versions: vec![pf_proto::VERSION],
+            device_name: self.name.clone(),
+            width: size.width,
+            height: size.height,
+            frames_per_second: wishes.frames_per_second.unwrap_or(0),
+            bits_per_second: wishes.bits_per_second.unwrap_or(0),
+        };
+        let greeting = async {
+            control.send(&ClientMessage::Hello(hello)).await?;
+            control.receive().await
+        };
+        let answer = match timeout(PATIENCE, greeting).await {
+            Ok(Ok(received)) => received.message,
+            // The reason for a refusal is the connection's, whatever the stream broke with.
+            Ok(Err(error)) => {
+                return Err(connection.close_reason().map_or_else(|| error.into(), Failure::from));
+            }
+            Err(_) => return Err(Failure::Lost(pf_net::Closed::TimedOut)),
+        };
+        let HostMessage::Admitted(admitted) = answer else { return Err(Failure::Protocol) };
+        Ok(Session { connection, control, admitted, dialled, admitted_after: dialled.elapsed() })
+    }
+
+    fn is_only_asked(&self, found: &Found) -> Result<bool, Failure> {
+        let known = self.store().known(&found.facts(None, None), None)?;
+        Ok(matches!(known, Known::Asked { .. }))
+    }
+}

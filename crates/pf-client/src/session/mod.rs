@@ -1,0 +1,240 @@
+//! A session: pictures come as datagrams, are put together, decoded, and handed to a sink.
+//!
+//! The network is tokio's; decoding has a thread of its own, and between them stands a short queue. When decoding is
+//! behind, what is queued is thrown away and a key frame asked for: the newest picture wins.
+
+mod decode;
+mod feed;
+mod report;
+
+use std::{
+    fs::File,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use pf_codec::I420View;
+use pf_media::{
+    clock::{ClockOffset, Exchange},
+    picture::Size,
+    reassembly::{Output, Reassembler},
+    time::Micros,
+};
+use pf_net::{Connection, ControlSender, ControlStream};
+use pf_proto::session::{Admitted, ClientMessage, HostMessage, StreamStarted};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
+
+use crate::Failure;
+use decode::Decoding;
+use feed::Feed;
+pub use report::{Percentiles, Report};
+
+/// How often the clocks are compared.
+const PING_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How many access units may wait for the decoder: at 60 a second, 50 ms.
+const QUEUE: usize = 3;
+
+/// Where pictures go.
+pub trait PictureSink: Send {
+    /// Takes one picture, on the decoding thread. Whatever it takes long for, later pictures wait for.
+    fn show(&mut self, picture: I420View<'_>);
+}
+
+/// How long to watch, and what to keep.
+#[derive(Debug, Default)]
+pub struct Play {
+    /// Stop after this many pictures.
+    pub frames: Option<u64>,
+    /// Stop after this long, counted from the first picture.
+    pub duration: Option<Duration>,
+    /// Write the access units to this file as they come: an H.264 stream that any player takes.
+    pub save: Option<File>,
+}
+
+/// A session that the host admitted, before its first picture.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) connection: Connection,
+    pub(crate) control: ControlStream<ClientMessage, HostMessage>,
+    pub(crate) admitted: Admitted,
+    pub(crate) dialled: Instant,
+    pub(crate) admitted_after: Duration,
+}
+
+impl Session {
+    /// What the host said when it let us in.
+    pub fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+
+    /// Watches until the person stops, `play` is fulfilled, or the host ends it.
+    ///
+    /// The report stands also where the session failed in the end.
+    pub async fn play(
+        self,
+        play: Play,
+        sink: Box<dyn PictureSink>,
+        stop: impl Future<Output = ()>,
+    ) -> (Report, Result<(), Failure>) {
+        let started = Instant::now();
+        let clock = Arc::new(Mutex::new(ClockOffset::new()));
+        let (asks, key_frame_asks) = mpsc::unbounded_channel();
+        let duration = play.duration;
+        let local = LocalClock(started);
+        let decoding = match Decoding::start(play, sink, Arc::clone(&clock), local, asks) {
+            Ok(decoding) => decoding,
+            Err(failure) => return (Report::default(), Err(failure)),
+        };
+        let (control, messages) = self.control.split();
+        let mut receiving = Receiving {
+            connection: self.connection.clone(),
+            control,
+            clock,
+            local,
+            reassembler: Reassembler::new(),
+            feed: Feed::new(decoding.queue()),
+            started: None,
+            last_frame: 0,
+            key_frame_requests: 0,
+        };
+        let result = tokio::select! {
+            () = stop => Ok(()),
+            () = decoding.is_done(duration) => Ok(()),
+            failure = receiving.run(messages, key_frame_asks) => Err(failure),
+        };
+        self.connection.close(pf_base::Code::Ended);
+        let figures = self.connection.figures();
+        let Receiving { reassembler, started, feed, key_frame_requests, .. } = receiving;
+        drop(feed);
+        let watched = decoding.finish().await;
+        let report = Report {
+            stream: started,
+            first_frame: watched.first_at.map(|at| at.saturating_duration_since(self.dialled)),
+            first_frame_at: watched.first_at,
+            admitted_after: self.admitted_after,
+            frames: watched.frames,
+            watched_for: watched.watched_for(),
+            media_bytes: watched.bytes,
+            decode_errors: watched.errors,
+            frames_lost: reassembler.counters().lost,
+            key_frame_requests,
+            round_trip: figures.round_trip,
+            latency: Percentiles::of(&watched.latency),
+        };
+        (report, result)
+    }
+}
+
+/// This machine's media clock.
+#[derive(Clone, Copy)]
+struct LocalClock(Instant);
+
+impl LocalClock {
+    fn now(self) -> Micros {
+        Micros(self.0.elapsed().as_micros() as u64)
+    }
+}
+
+/// The network's side of a session.
+struct Receiving {
+    connection: Connection,
+    control: ControlSender<ClientMessage>,
+    clock: Arc<Mutex<ClockOffset>>,
+    local: LocalClock,
+    reassembler: Reassembler,
+    feed: Feed,
+    started: Option<StreamStarted>,
+    last_frame: u32,
+    key_frame_requests: u64,
+}
+
+impl Receiving {
+    /// Receives until something fails; that is how a session ends that nobody stops.
+    async fn run(
+        &mut self,
+        mut messages: pf_net::ControlReceiver<HostMessage>,
+        mut key_frame_asks: mpsc::UnboundedReceiver<()>,
+    ) -> Failure {
+        let mut pings = tokio::time::interval(PING_INTERVAL);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let deadline = self.reassembler.next_deadline();
+            let done = tokio::select! {
+                datagram = self.connection.read_datagram() => match datagram {
+                    Ok(datagram) => self.take_in(&datagram).await,
+                    Err(closed) => Err(closed.into()),
+                },
+                received = messages.receive() => match received {
+                    Ok(received) => self.hear(received.message),
+                    Err(error) => Err(error.into()),
+                },
+                () = until(deadline, self.local) => self.hand_out().await,
+                Some(()) = key_frame_asks.recv() => self.ask_for_key_frame().await,
+                _ = pings.tick() => self.say(ClientMessage::ClockPing { sent: self.local.now().0 }).await,
+            };
+            if let Err(failure) = done {
+                return self.connection.close_reason().map_or(failure, Failure::from);
+            }
+        }
+    }
+
+    async fn take_in(&mut self, datagram: &[u8]) -> Result<(), Failure> {
+        if let Err(error) = self.reassembler.handle_datagram(self.local.now(), datagram) {
+            tracing::debug!(%error, "a datagram was refused");
+        }
+        self.hand_out().await
+    }
+
+    /// Hands out whatever is whole, in order.
+    async fn hand_out(&mut self) -> Result<(), Failure> {
+        while let Some(output) = self.reassembler.poll(self.local.now()) {
+            match output {
+                Output::AccessUnit { frame, key, captured, bytes } => {
+                    self.last_frame = frame;
+                    let size = self.started.as_ref().map(|started| Size::new(started.width, started.height));
+                    if !self.feed.put(decode::Unit { key, captured, bytes, size }) {
+                        self.ask_for_key_frame().await?;
+                    }
+                }
+                Output::NeedKeyFrame => self.ask_for_key_frame().await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_for_key_frame(&mut self) -> Result<(), Failure> {
+        self.key_frame_requests += 1;
+        self.say(ClientMessage::KeyFrameRequest { last_frame: self.last_frame }).await
+    }
+
+    fn hear(&mut self, message: HostMessage) -> Result<(), Failure> {
+        match message {
+            HostMessage::StreamStarted(started) => self.started = Some(started),
+            HostMessage::ClockPong { ping_sent, received, sent } => {
+                let exchange = Exchange {
+                    t0: Micros(ping_sent),
+                    t1: Micros(received),
+                    t2: Micros(sent),
+                    t3: self.local.now(),
+                };
+                self.clock.lock().unwrap_or_else(PoisonError::into_inner).record(exchange);
+            }
+            HostMessage::Admitted(_) => return Err(Failure::Protocol),
+        }
+        Ok(())
+    }
+
+    async fn say(&mut self, message: ClientMessage) -> Result<(), Failure> {
+        self.control.send(&message).await?;
+        Ok(())
+    }
+}
+
+/// Waits for a point in media time; for ever where there is none.
+async fn until(deadline: Option<Micros>, local: LocalClock) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep(deadline.since(local.now())).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line: what can be asked of the client, and what each word means.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use pf_base::{DeviceName, Pin};
+use pf_media::picture::Size;
+
+/// Shows the desktop of a host on the local network. HOST is a name from `discover` or `hosts`, or address[:port].
+#[derive(Parser)]
+#[command(name = "punktfunk", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Where this client's identity and known hosts are kept. Default: $XDG_DATA_HOME/punktfunk.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print one JSON object on stdout, and all else on stderr.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What hosts see this client called. Default: the machine's name.
+    #[arg(long, global = true, value_parser = device_name)]
+    pub(crate) name: Option<DeviceName>,
+    /// First go back to the newest copies of the store and identity that verify, where they are broken; the broken
+    /// files are set aside, not deleted.
+    #[arg(long, global = true)]
+    pub(crate) restore: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List the hosts that advertise themselves on the network.
+    Discover {
+        /// How long to look, in seconds.
+        #[arg(long, value_name = "S", default_value = "3", value_parser = clap::value_parser!(u64).range(1..=60))]
+        seconds: u64,
+    },
+    /// List the hosts that this client knows.
+    Hosts,
+    /// Pair with a host by the PIN that it shows. One device, one guess.
+    Pair {
+        /// The host.
+        host: String,
+        /// The PIN; asked for on the terminal when not given.
+        #[arg(long, value_name = "N", value_parser = pin)]
+        pin: Option<Pin>,
+    },
+    /// Ask a host's owner for access, and wait for the answer.
+    Request {
+        /// The host.
+        host: String,
+    },
+    /// Show a host's desktop. A host that is not paired gets a request for access.
+    Connect(Connect),
+    /// Forget a host. Should it come back, it must be paired by PIN.
+    Forget {
+        /// The host.
+        host: String,
+    },
+    /// Show this client's own fingerprint.
+    Identity,
+}
+
+#[derive(Args)]
+pub(crate) struct Connect {
+    /// The host.
+    pub(crate) host: String,
+    /// Open no window: receive and decode only.
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Stop after this many pictures.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) frames: Option<u64>,
+    /// Stop this many seconds after the first picture.
+    #[arg(long, value_name = "S", conflicts_with = "frames", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: Option<u64>,
+    /// Write the video to this file as it comes, as an H.264 stream.
+    #[arg(long, value_name = "FILE.h264")]
+    pub(crate) save: Option<PathBuf>,
+    /// If the host is not paired: wait for its owner's approval, and go on to the picture.
+    #[arg(long, conflicts_with = "trust_first_use")]
+    pub(crate) wait: bool,
+    /// Answer yes where a host offers trust on first use: the weaker way, which cannot detect an impostor.
+    #[arg(long)]
+    pub(crate) trust_first_use: bool,
+    /// The size to ask for, where the host can choose it. Default: 1280x720, or the screen's size in a window.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
+    pub(crate) size: Option<Size>,
+    /// The most pictures a second. Default: 60.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub(crate) fps: Option<u32>,
+    /// The most to receive, in megabits a second. Default: 15.
+    #[arg(long, value_name = "MBIT", value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(crate) bitrate: Option<u32>,
+}
+
+fn pin(text: &str) -> Result<Pin, String> {
+    // The text itself stays out of the message: it may be a PIN with a slip in it.
+    Pin::parse(text).map_err(|error| error.to_string())
+}
+
+fn device_name(text: &str) -> Result<DeviceName, String> {
+    let name = DeviceName::sanitise(text);
+    if name.as_str() == DeviceName::UNNAMED {
+        Err("nothing of this name can be shown".to_owned())
+    } else {
+        Ok(name)
+    }
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    let sides = text.split_once('x').and_then(|(w, h)| Some(Size::new(w.parse().ok()?, h.parse().ok()?)));
+    sides
+        .filter(|size| size.is_streamable())
+        .ok_or_else(|| format!("a size is like 1280x720, each side at most {}", Size::MAX_SIDE))
+}

@@ -1,0 +1,209 @@
+//! `connect`: the picture, in a window or headless.
+
+use std::{
+    fs::File,
+    io::{IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use pf_client::{
+    Client, Connected, Failure, Found, Heard, Percentiles, PictureSink, Play, Report, Session, Wishes,
+};
+use pf_codec::I420View;
+use pf_media::picture::Size;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::request::ask_and_wait;
+use crate::{cli::Connect, output::Output, window};
+
+/// The size that a headless client asks for.
+const HEADLESS_SIZE: Size = Size::new(1280, 720);
+
+pub(super) fn connect(
+    runtime: &Runtime,
+    client: Client,
+    options: Connect,
+    json: bool,
+    started: Instant,
+) -> Result<Output, Failure> {
+    let save = options.save.as_ref().map(File::create).transpose().map_err(|error| Failure::Machine {
+        what: "the file to save to cannot be made",
+        why: error.to_string(),
+    })?;
+    let play = Play { frames: options.frames, duration: options.seconds.map(Duration::from_secs), save };
+    let (report, check_code) = if options.headless {
+        let wishes = wishes(&options, HEADLESS_SIZE);
+        runtime.block_on(async {
+            let (session, check_code) = open(&client, &options, wishes, json).await?;
+            let (report, result) = session.play(play, Box::new(Nowhere), interrupted()).await;
+            client.shutdown().await;
+            result.map(|()| (report, check_code))
+        })?
+    } else {
+        let title = options.host.clone();
+        window::run(runtime, &title, move |sink, size, closed| async move {
+            let wishes = wishes(&options, size);
+            let (session, check_code) = open(&client, &options, wishes, json).await?;
+            let stop = async {
+                tokio::select! {
+                    () = interrupted() => {}
+                    _ = closed => {}
+                }
+            };
+            let (report, result) = session.play(play, sink, stop).await;
+            client.shutdown().await;
+            result.map(|()| (report, check_code))
+        })?
+    };
+    let mut data = view(&report, started);
+    if !check_code.is_null() {
+        data["check_code"] = check_code;
+    }
+    Ok(Output::new(data, text(&report)))
+}
+
+/// From the host's name to its session, by whatever way the person chose.
+async fn open(
+    client: &Client,
+    options: &Connect,
+    wishes: Wishes,
+    json: bool,
+) -> Result<(Session, Value), Failure> {
+    let found = client.find(&options.host).await?;
+    let (heard, ask, first_use) = match client.connect(&found, wishes).await? {
+        Connected::Session(session) => return Ok((*session, Value::Null)),
+        Connected::Choice { heard, ask, first_use } => (heard, ask, first_use),
+    };
+    if options.trust_first_use {
+        if !first_use {
+            return Err(Failure::TofuNotOffered);
+        }
+        explain_first_use(&heard);
+        return Ok((client.trust_first_use(&found, &heard, wishes).await?, Value::Null));
+    }
+    if options.wait {
+        let approved = ask_and_wait(client, &found).await?;
+        return match client.connect(&found, wishes).await? {
+            Connected::Session(session) => Ok((*session, approved.check_code())),
+            Connected::Choice { .. } => Err(pairing_required()),
+        };
+    }
+    if first_use && !json && says_yes(&heard, &options.host).await {
+        return Ok((client.trust_first_use(&found, &heard, wishes).await?, Value::Null));
+    }
+    if ask || first_use {
+        leave_request(client, &found).await?;
+    }
+    Err(pairing_required())
+}
+
+/// Leaves a request; that one is there already, or that the list is full, is no news to the person.
+async fn leave_request(client: &Client, found: &Found) -> Result<(), Failure> {
+    match client.knock(found).await {
+        Ok(()) | Err(Failure::Refused { .. }) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn pairing_required() -> Failure {
+    Failure::Refused { code: pf_base::Code::PairingRequired, retry_after: None }
+}
+
+fn explain_first_use(heard: &Heard) {
+    eprintln!("{} offers trust on first use. Its fingerprint, which nothing vouches for:", heard.name);
+    eprintln!("  {}  ({})", heard.fingerprint, heard.fingerprint.for_the_eye());
+    eprintln!("An impostor in its place would not be noticed. Pairing by PIN is the stronger way.");
+}
+
+/// Asks the one question that trust on first use allows. Without a terminal the answer is no.
+async fn says_yes(heard: &Heard, host: &str) -> bool {
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    explain_first_use(heard);
+    eprint!("Trust it all the same? The stronger way is: punktfunk pair {host}   [y/N] ");
+    // A prompt that cannot be shown is answered by no.
+    let _ = std::io::stderr().flush();
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    matches!(answer.await, Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+fn wishes(options: &Connect, default_size: Size) -> Wishes {
+    Wishes {
+        size: Some(options.size.unwrap_or(default_size)),
+        frames_per_second: options.fps,
+        bits_per_second: options.bitrate.map(|megabits| megabits * 1_000_000),
+    }
+}
+
+/// Waits for Ctrl-C.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A sink for pictures that nobody looks at.
+struct Nowhere;
+
+impl PictureSink for Nowhere {
+    fn show(&mut self, _: I420View<'_>) {}
+}
+
+fn view(report: &Report, started: Instant) -> Value {
+    let from_start = report.first_frame_at.map(|at| at.saturating_duration_since(started));
+    let stream = report.stream.as_ref();
+    json!({
+        "frames": report.frames,
+        "first_frame_ms": report.first_frame.map(milliseconds),
+        "first_frame_from_start_ms": from_start.map(milliseconds),
+        "admitted_ms": milliseconds(report.admitted_after),
+        "fps": rounded(report.frames_per_second()),
+        "bitrate_mbps": rounded(report.megabits_per_second()),
+        "decode_errors": report.decode_errors,
+        "frames_lost": report.frames_lost,
+        "key_frame_requests": report.key_frame_requests,
+        "rtt_ms": milliseconds(report.round_trip),
+        "latency_ms": { "total": report.latency.map(|latency| percentiles(&latency)) },
+        "source": stream.map(|stream| stream.source.as_str()),
+        "width": stream.map(|stream| stream.width),
+        "height": stream.map(|stream| stream.height),
+    })
+}
+
+fn percentiles(latency: &Percentiles) -> Value {
+    json!({
+        "p50": milliseconds(latency.p50),
+        "p95": milliseconds(latency.p95),
+        "p99": milliseconds(latency.p99),
+    })
+}
+
+fn text(report: &Report) -> String {
+    let latency = report.latency.map_or_else(String::new, |latency| {
+        format!(
+            ", capture to decoded {} ms (95 %: {} ms)",
+            milliseconds(latency.p50),
+            milliseconds(latency.p95)
+        )
+    });
+    format!(
+        "{} pictures, {} a second, {} Mbit/s{latency}",
+        report.frames,
+        rounded(report.frames_per_second()),
+        rounded(report.megabits_per_second()),
+    )
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64() * 1000.0)
+}
+
+/// To two decimals, as much as these figures mean.
+fn rounded(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
