@@ -346,12 +346,12 @@ mod tests {
         prop::collection::vec(prop_oneof![20 => ack, 2 => lost, 1 => mtu], 1..500)
     }
 
-    /// Acknowledges packets as fast as they are sent, over a path of 20 ms that takes any rate.
-    fn keep_the_path_busy(controller: &mut Controller, mut now: Micros, rounds: u32) {
+    /// Acknowledges packets for two seconds, over a path of 20 ms that takes any rate.
+    fn keep_the_path_busy(controller: &mut Controller, app_limited: bool) {
         let rtt = Duration::from_millis(20);
-        for _ in 0..rounds * 40 {
-            now = now + Duration::from_millis(1);
-            controller.on_ack(now, now - rtt, MTU.into(), false, rtt);
+        for millis in 1_000..3_000 {
+            let now = Micros(millis * 1_000);
+            controller.on_ack(now, now - rtt, MTU.into(), app_limited, rtt);
             controller.on_end_acks(now, controller.window());
         }
     }
@@ -360,8 +360,15 @@ mod tests {
     #[test]
     fn the_window_grows_to_the_ceiling_and_no_further() {
         let mut controller = Controller::new(Micros::ZERO, MTU);
-        keep_the_path_busy(&mut controller, Micros(1_000_000), 40);
+        keep_the_path_busy(&mut controller, false);
         assert_eq!(controller.window(), CEILING);
+    }
+
+    #[test]
+    fn the_window_does_not_grow_while_the_application_has_nothing_more_to_send() {
+        let mut controller = Controller::new(Micros::ZERO, MTU);
+        keep_the_path_busy(&mut controller, true);
+        assert_eq!(controller.window(), controller.initial_window());
     }
 
     #[test]

@@ -73,8 +73,6 @@ impl Packetiser {
         let data =
             u16::try_from(len.div_ceil(room)).ok().filter(|&data| data <= MAX_DATA_SHARDS).ok_or(too_many)?;
         let shard_len = len.div_ceil(usize::from(data));
-        // Rounding the length up may fill the access unit with fewer shards than were counted on.
-        let data = len.div_ceil(shard_len) as u16;
 
         let frame = self.next_frame;
         self.next_frame = frame.wrapping_add(1);

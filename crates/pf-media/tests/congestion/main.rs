@@ -152,7 +152,7 @@ fn two_flows_share_the_link_within_two_to_one() {
                 let first = sim.start(Source::Bulk);
                 sim.run(head_start);
                 let second = sim.start(Source::Bulk);
-                sim.run(Duration::from_secs(10));
+                sim.run(Duration::from_secs(5));
                 sim.take_figures(second);
                 let first = figures_over(&mut sim, first, 10);
                 let second = sim.take_figures(second);
