@@ -17,6 +17,8 @@
 //! repeated into the added pixels. The decoder hands out that coded picture; a receiver that was told the
 //! desktop's own size cuts it back with [`I420View::cropped`].
 
+#![deny(unsafe_code)]
+
 mod h264;
 mod i420;
 

@@ -10,7 +10,7 @@ use crate::{EncodeError, EncodedFrame, EncoderConfig, FrameKind, MAX_BITRATE, MI
 /// An H.264 encoder for live pictures: Constrained Baseline profile, one reference picture.
 pub struct OpenH264Encoder {
     config: EncoderConfig,
-    /// The library's encoder; none after it failed, since it must not be called again then.
+    /// The library's encoder; none after it failed, since it refuses everything from then on.
     raw: Option<RawEncoder>,
     frames: i64,
     access_unit: Vec<u8>,

@@ -1,8 +1,8 @@
 //! The one module that calls into OpenH264: each of its objects behind a safe type that owns it.
 //!
 //! What the types keep to, as the library asks: an object is set up before it is used and destroyed once; what
-//! a call hands out is borrowed from the object, so that the next call cannot come while it is in use. One rule
-//! is left to the caller: an encoder that failed to encode is dropped, since a failure can free its inside.
+//! a call hands out is borrowed from the object, so that the next call cannot come while it is in use. An encoder
+//! that failed to encode may have freed its inside; it refuses each call from then on and wants replacing.
 
 #![expect(unsafe_code, reason = "this is where the crate calls the C++ library")]
 
@@ -10,8 +10,8 @@ use std::ffi::{c_int, c_long, c_uchar};
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use openh264_sys2 as sys;
 use openh264_sys2::source::APILoader as Library;
-use openh264_sys2::{self as sys};
 use pf_media::picture::Size;
 
 use crate::i420::{I420View, Plane};
