@@ -159,15 +159,14 @@ impl X11Source {
 
     /// Fetches pixels and pointer, following the screen if it shrinks at this very moment.
     fn capture(&mut self) -> Result<(), SourceError> {
+        let mut refusals = 0;
         loop {
             match self.fetch() {
                 Ok(()) => return Ok(()),
-                Err(ReplyError::X11Error(error)) => {
-                    let size = self.link.root_size()?;
-                    if size == self.grab.size() {
-                        return Err(self.link.lost(ReplyError::X11Error(error)));
-                    }
-                    self.resize(size)?;
+                // By now the screen may even have grown back: the size alone does not tell why.
+                Err(ReplyError::X11Error(_)) if refusals < MAX_REFUSALS => {
+                    refusals += 1;
+                    self.resize(self.link.root_size()?)?;
                 }
                 Err(error) => return Err(self.link.lost(error)),
             }
@@ -265,3 +264,8 @@ fn watch(link: &Link) -> Result<Damage, LinkError> {
 fn streamable(size: Size) -> Result<Size, SourceError> {
     if size.is_streamable() { Ok(size) } else { Err(SourceError::UnstreamableSize { size }) }
 }
+
+/// How often a display may refuse to hand out its pixels before it counts as lost.
+///
+/// It does so when the screen shrinks just before the request, which is rare enough once.
+const MAX_REFUSALS: u32 = 10;

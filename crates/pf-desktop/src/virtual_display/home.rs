@@ -1,13 +1,14 @@
 //! A virtual display's files: its directory, and what its X server leaves in `/tmp`.
 //!
 //! The directory holds the cookie that opens the display (`Xauthority`), the X server's process id and log,
-//! and the request. Who is responsible for a display holds a shared `flock` on the directory, which the kernel
+//! which socket is its own, and the request. Who is responsible for a display holds a shared `flock` on the directory, which the kernel
 //! drops when that process ends in whatever way: a directory that can be locked exclusively has been abandoned,
 //! and anyone of the same user may clear it away.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -81,16 +82,25 @@ impl Home {
         self.new_file(name)?.write_all(content)
     }
 
-    /// Notes the X server whose lock and socket [`Self::clear`] removes.
+    /// Notes the X server, for [`Self::clear`].
     pub(super) fn note_server(&self, server: Pid) -> io::Result<()> {
         self.write(SERVER, server.to_string().as_bytes())
     }
 
+    /// Notes the display's socket, for [`Self::clear`].
+    pub(super) fn note_socket(&self, number: u16) -> io::Result<()> {
+        let file = fs::symlink_metadata(socket_path(number))?.ino();
+        self.write(SOCKET, format!("{number} {file}").as_bytes())
+    }
+
     /// Removes the directory and what the X server left; its processes are to be gone by then.
     pub(super) fn clear(&self) {
-        let noted = fs::read_to_string(self.path.join(SERVER)).ok();
-        if let Some(server) = noted.and_then(|text| text.parse().ok()).and_then(Pid::from_raw) {
+        let note = |name| fs::read_to_string(self.file(name)).ok();
+        if let Some(server) = note(SERVER).and_then(|text| text.parse().ok()).and_then(Pid::from_raw) {
             remove_locks_of(server);
+        }
+        if let Some(socket) = note(SOCKET) {
+            remove_socket(&socket);
         }
         // Another one who is responsible may be removing it at the same time: both succeed in the end.
         _ = fs::remove_dir_all(&self.path);
@@ -136,7 +146,9 @@ pub(super) fn sweep(directory: &Path) {
     }
 }
 
-/// Removes lock and socket of an X server that had no chance to do so.
+/// Removes the lock of an X server that had no chance to do so.
+///
+/// Most that choose their number themselves take no lock; this is for those that do.
 fn remove_locks_of(server: Pid) {
     if processes::is_alive(server) {
         return;
@@ -144,15 +156,25 @@ fn remove_locks_of(server: Pid) {
     let Ok(entries) = fs::read_dir("/tmp") else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let number =
-            name.to_str().and_then(|name| name.strip_prefix(".X")?.strip_suffix("-lock")?.parse().ok());
-        let Some(number) = number else { continue };
-        let holder = fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse().ok());
-        if holder == Some(server.as_raw_pid()) {
-            _ = fs::remove_file(socket_path(number));
-            _ = fs::remove_file(entry.path());
+        if name.to_str().is_some_and(|name| name.starts_with(".X") && name.ends_with("-lock")) {
+            let holder = fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse().ok());
+            if holder == Some(server.as_raw_pid()) {
+                _ = fs::remove_file(entry.path());
+            }
         }
     }
+}
+
+/// Removes a socket as [noted](Home::note_socket), unless its number is in use again.
+fn remove_socket(note: &str) -> Option<()> {
+    let (number, file) = note.split_once(' ')?;
+    let path = socket_path(number.parse().ok()?);
+    let is_the_same = fs::symlink_metadata(&path).ok()?.ino() == file.parse().ok()?;
+    let error = UnixStream::connect(&path).err()?;
+    if is_the_same && error.kind() == io::ErrorKind::ConnectionRefused {
+        _ = fs::remove_file(path);
+    }
+    Some(())
 }
 
 /// A cookie as `Xauthority` files hold it: one entry, for any host and any display.
@@ -174,6 +196,7 @@ const PREFIX: &str = "pf-display-";
 
 const AUTHORITY: &str = "Xauthority";
 const SERVER: &str = "server.pid";
+const SOCKET: &str = "socket";
 const COOKIE_LENGTH: usize = 16;
 
 /// `FamilyWild` of Xauth.h.

@@ -192,6 +192,7 @@ impl Display {
         home.note_server(id).map_err(refused)?;
         let number = server.stdout.take().and_then(|numbers| await_number(numbers, watch));
         let number = number.ok_or_else(|| Report::ServerFailed(last_words(home)))?;
+        home.note_socket(number).map_err(refused)?;
         let command = run_command(request, home, number)?;
         Ok(Self { number, server: id, command })
     }
