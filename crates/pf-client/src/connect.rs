@@ -5,7 +5,7 @@ use std::time::Instant;
 use pf_base::{Code, Fingerprint};
 use pf_media::picture::Size;
 use pf_net::{ControlStream, Expect, Plane};
-use pf_proto::session::{ClientMessage, HostMessage, SessionHello};
+use pf_proto::session::{AdmittedAs, ClientMessage, HostMessage, SessionHello};
 use pf_trust::{
     proof::Comparison,
     route::{Answer, Known, Route},
@@ -32,6 +32,11 @@ pub struct Wishes {
 pub enum Connected {
     /// The host let us in.
     Session(Box<Session>),
+    /// The host is known, and does not know this client (any more): pairing by PIN or asking again repair that.
+    Refused {
+        /// Why, in the host's word.
+        code: Code,
+    },
     /// The host is not trusted yet; its person chooses. PIN pairing is always one of the ways.
     Choice {
         /// What the host said of itself.
@@ -50,6 +55,15 @@ impl Client {
             match self.open_known(found, expect, wishes).await {
                 // Somebody else answers where nothing was pinned yet: a new host.
                 Err(Failure::FingerprintChanged { .. }) if self.is_only_asked(found)? => {}
+                Err(Failure::Refused { code, retry_after }) => {
+                    let answer = Answer { fingerprint: expect, policy: None, refused: Some(code) };
+                    return match self.route(found, Some(answer))? {
+                        Route::Repair { .. } | Route::Choose { ask: true, .. } => {
+                            Ok(Connected::Refused { code })
+                        }
+                        _ => Err(Failure::Refused { code, retry_after }),
+                    };
+                }
                 connected => return Ok(Connected::Session(Box::new(connected?))),
             }
         }
@@ -107,7 +121,9 @@ impl Client {
             found.facts(Some(&session.admitted().host_name), Some(session.connection.remote_address()));
         let known = self.store().known(&facts, Some(expect))?;
         let mut store = self.store();
-        if matches!(known, Known::Asked { .. }) {
+        // Who is let in as a guest was not approved: anyone would be.
+        let is_approved = session.admitted().admitted_as == AdmittedAs::Paired;
+        if is_approved && matches!(known, Known::Asked { .. }) {
             store
                 .pin_approved(expect, Comparison::NothingToCompare, &facts, clock::now())
                 .map_err(not_pinned)?;

@@ -126,3 +126,29 @@ pub enum AuditKind {
     /// Strangers were turned away, or asked, more often than is worth a line each: this many lines were left out.
     RefusedMore(u32),
 }
+
+impl AuditKind {
+    /// The word for it, as in JSON and in the store.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Armed => "armed",
+            Self::Disarmed => "disarmed",
+            Self::WindowExpired => "window_expired",
+            Self::Attempt => "attempt",
+            Self::Paired => "paired",
+            Self::WrongPin => "wrong_pin",
+            Self::Requested => "requested",
+            Self::Approved => "approved",
+            Self::ApprovedNotCompared => "approved_not_compared",
+            Self::Denied => "denied",
+            Self::RequestExpired => "request_expired",
+            Self::Renamed => "renamed",
+            Self::Removed => "removed",
+            Self::Admitted => "admitted",
+            Self::AdmittedAsGuest => "admitted_as_guest",
+            Self::SessionEnded => "session_ended",
+            Self::Refused => "refused",
+            Self::RefusedMore(_) => "refused_more",
+        }
+    }
+}

@@ -50,6 +50,7 @@ pub(crate) struct M3Host {
 
 /// What every way of running the host takes.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct HostOptions {
     /// Accepted; the native plane is always on already.
     #[arg(long)]
@@ -67,7 +68,7 @@ pub(crate) struct HostOptions {
     /// What to run in each virtual display, as a shell command.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) command: Option<String>,
-    /// Where identity, devices and the audit log are kept. Default: $XDG_DATA_HOME/punktfunk-host.
+    /// Where identity, devices and the audit log are kept. Default: `$XDG_DATA_HOME/punktfunk-host`.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Do not advertise on the network; clients then need the address.
@@ -89,7 +90,7 @@ pub(crate) struct HostOptions {
 
 #[derive(Args)]
 pub(crate) struct Ctl {
-    /// The data directory of the host to control. Default: $XDG_DATA_HOME/punktfunk-host.
+    /// The data directory of the host to control. Default: `$XDG_DATA_HOME/punktfunk-host`.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Print JSON: one object on stdout, for `watch` one a line.

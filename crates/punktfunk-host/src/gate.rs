@@ -26,7 +26,7 @@ use tokio::sync::{broadcast, mpsc as async_mpsc, oneshot};
 use crate::clock::Clock;
 
 /// How long the gate sits idle before it looks at the clock anyway.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// How many trust events a slow watcher may fall behind before it misses some.
 const WATCH_BACKLOG: usize = 256;
@@ -53,11 +53,17 @@ pub(crate) struct SelfArmed<'a> {
     pub(crate) opens_in: Duration,
 }
 
+/// Makes the owner's act from the state that it is decided on.
+type Act = Box<dyn FnOnce(&State, Timestamp) -> Event + Send>;
+
+/// Looks at the state and the store, between two events.
+type Look = Box<dyn FnOnce(&State, &HostStore, Timestamp) + Send>;
+
 enum Message {
     Open(ConnectionId, async_mpsc::UnboundedSender<Effect>),
     Peer(Event),
-    Owner(Box<dyn FnOnce(&State, Timestamp) -> Event + Send>, oneshot::Sender<Result<Reply, StoreError>>),
-    Inspect(Box<dyn FnOnce(&State, &HostStore, Timestamp) + Send>),
+    Owner(Act, oneshot::Sender<Result<Reply, StoreError>>),
+    Inspect(Look),
     Stop,
 }
 
@@ -238,11 +244,12 @@ impl Keeper {
         let now = self.clock.now();
         let Step { state, changes, effects, later, reply, unsaved } = step(&self.state, event, now);
         let stored = if changes.is_empty() { Ok(()) } else { self.store.commit(&changes, now) };
-        if !later.is_empty() {
-            self.later.push((now, later));
-        }
+        // A step that is discarded happens once more, with all that it would have noted.
         if stored.is_ok() || unsaved == Unsaved::StayClosed {
             self.state = state;
+            if !later.is_empty() {
+                self.later.push((now, later));
+            }
         }
         if stored.is_ok() {
             self.tell_watchers(now, &changes);

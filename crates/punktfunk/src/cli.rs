@@ -10,7 +10,7 @@ use pf_media::picture::Size;
 #[derive(Parser)]
 #[command(name = "punktfunk", version, propagate_version = true)]
 pub(crate) struct Cli {
-    /// Where this client's identity and known hosts are kept. Default: $XDG_DATA_HOME/punktfunk.
+    /// Where this client's identity and known hosts are kept. Default: `$XDG_DATA_HOME/punktfunk`.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Print one JSON object on stdout, and all else on stderr.

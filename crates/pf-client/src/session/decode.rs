@@ -190,6 +190,6 @@ impl Worker {
 
 /// Whether pictures of `size` are coded at `coded`: sides are rounded up to an even number, of at least 16.
 fn is_coded_as(size: Size, coded: Size) -> bool {
-    let side = |pixels: u32| pixels.max(16).next_multiple_of(2);
-    coded == Size::new(side(size.width), side(size.height))
+    let rounded = |pixels: u32| pixels.max(16).next_multiple_of(2);
+    coded == Size::new(rounded(size.width), rounded(size.height))
 }

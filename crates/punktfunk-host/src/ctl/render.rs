@@ -79,10 +79,10 @@ fn window_text(window: &Value) -> String {
 fn requests(data: &Value) -> String {
     let mut lines = Vec::new();
     for request in list(data, "requests") {
-        let code =
-            request["check_code"].as_str().map_or("no check code: it is not waiting".to_owned(), |code| {
-                format!("check code {} {}", &code[..3.min(code.len())], &code[3.min(code.len())..])
-            });
+        let code = match request["check_code"].as_str() {
+            Some(code) => format!("check code {code}"),
+            None => "no check code: it is not waiting".to_owned(),
+        };
         lines.push(format!(
             "{:>5}  {}  {}  {}  {code}, {} s ago{}",
             field(request, "id"),

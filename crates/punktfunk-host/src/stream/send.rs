@@ -117,11 +117,11 @@ impl Sender {
             self.encoder = Some((size, self.make_encoder(size)?));
         }
         let Some((_, encoder)) = &mut self.encoder else { return Ok(Sent::Picture) };
-        let encoded = encoder.encode(&captured.picture, kind)?;
+        let frame = encoder.encode(&captured.picture, kind)?;
         let unit = AccessUnit {
-            key: encoded.is_key,
+            key: frame.is_key,
             captured: self.clock.media_time(captured.at),
-            bytes: encoded.access_unit,
+            bytes: frame.access_unit,
         };
         match self.packetiser.packetise(unit, self.connection.max_datagram()) {
             Ok(datagrams) => {

@@ -71,23 +71,28 @@ async fn open(
     json: bool,
 ) -> Result<(Session, Value), Failure> {
     let found = client.find(&options.host).await?;
-    let (heard, ask, first_use) = match client.connect(&found, wishes).await? {
+    let choice = match client.connect(&found, wishes).await? {
         Connected::Session(session) => return Ok((*session, Value::Null)),
-        Connected::Choice { heard, ask, first_use } => (heard, ask, first_use),
+        Connected::Refused { code } if !options.wait => {
+            return Err(Failure::Refused { code, retry_after: None });
+        }
+        Connected::Refused { .. } => None,
+        Connected::Choice { heard, ask, first_use } => Some((heard, ask, first_use)),
     };
+    if options.wait {
+        let approved = ask_and_wait(client, &found, json).await?;
+        return match client.connect(&found, wishes).await? {
+            Connected::Session(session) => Ok((*session, approved.check_code())),
+            Connected::Refused { .. } | Connected::Choice { .. } => Err(pairing_required()),
+        };
+    }
+    let Some((heard, ask, first_use)) = choice else { return Err(pairing_required()) };
     if options.trust_first_use {
         if !first_use {
             return Err(Failure::TofuNotOffered);
         }
         explain_first_use(&heard);
         return Ok((client.trust_first_use(&found, &heard, wishes).await?, Value::Null));
-    }
-    if options.wait {
-        let approved = ask_and_wait(client, &found).await?;
-        return match client.connect(&found, wishes).await? {
-            Connected::Session(session) => Ok((*session, approved.check_code())),
-            Connected::Choice { .. } => Err(pairing_required()),
-        };
     }
     if first_use && !json && says_yes(&heard, &options.host).await {
         return Ok((client.trust_first_use(&found, &heard, wishes).await?, Value::Null));

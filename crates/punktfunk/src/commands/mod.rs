@@ -40,7 +40,7 @@ pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
         Command::Discover { seconds } => runtime.block_on(hosts::discover(Duration::from_secs(seconds))),
         Command::Hosts => hosts::hosts(&client),
         Command::Pair { host, pin } => runtime.block_on(pair::pair(&client, &host, pin, json)),
-        Command::Request { host } => runtime.block_on(request::request(&client, &host)),
+        Command::Request { host } => runtime.block_on(request::request(&client, &host, json)),
         Command::Connect(options) => connect::connect(&runtime, client, options, json, started),
         Command::Forget { host } => hosts::forget(&client, &host),
         Command::Identity => Ok(hosts::identity(&client)),

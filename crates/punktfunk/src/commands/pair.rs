@@ -13,13 +13,12 @@ pub(super) async fn pair(
     json: bool,
 ) -> Result<Output, Failure> {
     let found = client.find(host).await?;
-    let pin = match pin {
-        Some(pin) => pin,
-        None => {
-            // Whether there is a PIN to be typed is known before a person is asked for it.
-            let digits = client.look(&found).await?.pin?;
-            ask_for_pin(digits.count(), json).await?
-        }
+    let pin = if let Some(pin) = pin {
+        pin
+    } else {
+        // Whether there is a PIN to be typed is known before a person is asked for it.
+        let digits = client.look(&found).await?.pin?;
+        ask_for_pin(digits.count(), json).await?
     };
     let paired = client.pair(&found, pin).await?;
     client.shutdown().await;

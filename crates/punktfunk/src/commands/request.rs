@@ -18,9 +18,9 @@ pub(super) struct Approved {
     compared: Comparison,
 }
 
-pub(super) async fn request(client: &Client, host: &str) -> Result<Output, Failure> {
+pub(super) async fn request(client: &Client, host: &str, json: bool) -> Result<Output, Failure> {
     let found = client.find(host).await?;
-    let approved = ask_and_wait(client, &found).await?;
+    let approved = ask_and_wait(client, &found, json).await?;
     client.shutdown().await;
     let note = match approved.compared {
         Comparison::CodeShown => "",
@@ -36,15 +36,15 @@ pub(super) async fn request(client: &Client, host: &str) -> Result<Output, Failu
     ))
 }
 
-/// Asks, shows the check code, and waits for the owner. What is shown goes to stderr, so that stdout stays JSON.
-pub(super) async fn ask_and_wait(client: &Client, found: &Found) -> Result<Approved, Failure> {
+/// Asks, shows the check code, and waits for the owner.
+pub(super) async fn ask_and_wait(client: &Client, found: &Found, json: bool) -> Result<Approved, Failure> {
     match client.ask(found).await? {
         Answered::Known { fingerprint } => {
             Ok(Approved { fingerprint, check_code: None, compared: Comparison::NothingToCompare })
         }
         Answered::Waiting(asking) => {
             let check_code = asking.code.to_string();
-            show(&asking);
+            show(&asking, json);
             let confirmed = confirmations();
             let mut compared = Comparison::NothingToCompare;
             let fingerprint = client
@@ -67,14 +67,23 @@ impl Approved {
     }
 }
 
-fn show(asking: &Asking) {
-    let code = asking.code.to_string();
-    eprintln!("Waiting for the owner of {} to approve request {}.", asking.host_name, asking.request);
-    eprintln!("  Check code   {} {}", &code[..3], &code[3..]);
-    eprintln!("  Host         {}", asking.fingerprint());
-    eprintln!("Compare the code with the one that the host shows (`punktfunk-host ctl requests`).");
+/// Shows what the owner compares: on stdout, unless that is to be one JSON object.
+fn show(asking: &Asking, json: bool) {
+    let mut lines = format!(
+        "Waiting for the owner of {} to approve request {}.\n  Check code   {}\n  Host         {}\nCompare the code with \
+         the one that the host shows (`punktfunk-host ctl requests`).",
+        asking.host_name,
+        asking.request,
+        asking.code,
+        asking.fingerprint()
+    );
     if std::io::stdin().is_terminal() {
-        eprintln!("If they are the same, type y and Enter, so that it is on record here, too.");
+        lines += "\nIf they are the same, type y and Enter, so that it is on record here, too.";
+    }
+    if json {
+        eprintln!("{lines}");
+    } else {
+        println!("{lines}");
     }
 }
 
