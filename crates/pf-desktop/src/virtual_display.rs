@@ -201,7 +201,8 @@ impl Supervisor {
         let (socket, theirs) = UnixStream::pair()?;
         let process = supervisor::guard_command(program, OwnedFd::from(theirs)).spawn()?;
         let mut supervisor = Self { process, home: request.home.clone(), socket, received: Vec::new() };
-        request.write(&mut supervisor.socket)?;
+        // When it has ended already, the wait for its report says so.
+        _ = request.write(&mut supervisor.socket);
         supervisor.socket.set_nonblocking(true)?;
         Ok(supervisor)
     }
@@ -268,7 +269,7 @@ impl Drop for Supervisor {
         }
         _ = self.process.wait();
         // Only when it did not live to do it itself.
-        home::clear_if_abandoned(&self.home);
+        home::clear_when_abandoned(&self.home);
     }
 }
 

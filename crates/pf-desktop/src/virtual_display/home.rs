@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, geteuid};
@@ -132,6 +133,17 @@ pub(super) fn clear_if_abandoned(path: &Path) {
     }
 }
 
+/// Clears a display away whose supervisors have all ended, or are about to.
+///
+/// A process that ends lets go of its descriptors one by one: its socket may end before its lock does.
+pub(super) fn clear_when_abandoned(path: &Path) {
+    let begin = Instant::now();
+    while path.exists() && begin.elapsed() < LOCK_PATIENCE {
+        clear_if_abandoned(path);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Clears away every display of this user that was abandoned in `directory`, as when everything was killed at
 /// once.
 pub(super) fn sweep(directory: &Path) {
@@ -193,6 +205,9 @@ fn authority(cookie: &[u8; COOKIE_LENGTH]) -> Vec<u8> {
 /// How the names of the directories begin; a prefix that does not contain the name of the host program, so
 /// that whoever kills that by its name does not hit the supervisor as well.
 const PREFIX: &str = "pf-display-";
+
+/// How long to wait for the lock of a process that is ending.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 const AUTHORITY: &str = "Xauthority";
 const SERVER: &str = "server.pid";
