@@ -245,6 +245,10 @@ fn a_pinned_host_in_another_ones_place_is_not_that_one() {
         Known::Pinned { fingerprint: key(2), how: PinnedBy::Pin },
         "by its key, under a new name"
     );
+
+    store.forget(key(1), at(3)).unwrap();
+    let known = store.known(&tower, Some(key(2))).unwrap();
+    assert_eq!(known, Known::Forgotten { fingerprint: Some(key(1)) }, "nor is it once that one is forgotten");
 }
 
 /// An advert for a pinned host gives it another name, and the first one is free for an impostor.
