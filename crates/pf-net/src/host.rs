@@ -69,7 +69,8 @@ pub struct Limits {
 pub enum Accepted {
     /// A device that wants a session. Admit it or refuse it.
     Session(Arrival),
-    /// A device that wants to pair or to ask. Its limits stay low for as long as it is connected.
+    /// A device that wants to pair or to ask. Its limits stay low for as long as it is connected. How long it may be
+    /// silent is up to the caller: by itself it may stay, and hold its place, for as long as it likes.
     Pairing(Connection),
 }
 

@@ -3,22 +3,23 @@
 use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm};
 use rustls::{
     DigitallySignedStruct, HandshakeKind, NamedGroup, PeerIncompatible, ProtocolVersion,
-    client::danger::ServerCertVerifier, internal::msgs::codec::Codec, quic,
-    server::danger::ClientCertVerifier,
+    client::danger::ServerCertVerifier,
+    internal::msgs::codec::Codec,
+    quic,
+    server::{ServerSessionMemoryCache, danger::ClientCertVerifier},
 };
 
 use super::{verify::CertificateFault, *};
 use crate::testing::{fingerprint_of, identity, identity_of};
 
 /// Runs a handshake between the two configurations to its end.
-fn handshake(host: ServerConfig, client: ClientConfig) -> (quic::Connection, quic::Connection) {
+fn handshake(host: &Arc<ServerConfig>, client: &Arc<ClientConfig>) -> (quic::Connection, quic::Connection) {
+    let (host, client) = (Arc::clone(host), Arc::clone(client));
     let mut host: quic::Connection =
-        quic::ServerConnection::new(Arc::new(host), quic::Version::V1, b"host".to_vec()).unwrap().into();
+        quic::ServerConnection::new(host, quic::Version::V1, b"host".to_vec()).unwrap().into();
     let name = "punktfunk".try_into().unwrap();
     let mut client: quic::Connection =
-        quic::ClientConnection::new(Arc::new(client), quic::Version::V1, name, b"client".to_vec())
-            .unwrap()
-            .into();
+        quic::ClientConnection::new(client, quic::Version::V1, name, b"client".to_vec()).unwrap().into();
     for _ in 0..6 {
         pass(&mut client, &mut host);
         pass(&mut host, &mut client);
@@ -39,22 +40,37 @@ fn pass(from: &mut quic::Connection, to: &mut quic::Connection) {
     }
 }
 
-fn client_for(expect: Expect) -> (ClientConfig, Arc<HostVerifier>) {
+fn client_of(host: &Identity) -> Arc<ClientConfig> {
+    let expect = Expect::Exactly(host.fingerprint());
     let verifier = HostVerifier::new(expect, provider().signature_verification_algorithms);
-    (client_config(&identity(), Plane::Session, Arc::clone(&verifier)).unwrap(), verifier)
+    Arc::new(client_config(&identity(), Plane::Session, verifier).unwrap())
 }
 
 /// Traffic that is recorded today must not be readable to a quantum computer of later.
 #[test]
 fn inv_29_the_post_quantum_hybrid_is_negotiated_by_default() {
     let host = identity();
-    let (client, _) = client_for(Expect::Exactly(host.fingerprint()));
-    let (host, client) = handshake(host_config(&host).unwrap(), client);
+    let (host, client) = handshake(&Arc::new(host_config(&host).unwrap()), &client_of(&host));
     for side in [&host, &client] {
         let group = side.negotiated_key_exchange_group().unwrap().name();
         assert_eq!(group, NamedGroup::X25519MLKEM768);
         assert_eq!(side.protocol_version(), Some(ProtocolVersion::TLSv1_3));
         assert_eq!(side.handshake_kind(), Some(HandshakeKind::Full));
+    }
+}
+
+/// A client that kept tickets would take a host for the one it met, without seeing its key again.
+#[test]
+fn inv_26_a_client_keeps_no_ticket() {
+    let host = identity();
+    let client = client_of(&host);
+    let mut generous = host_config(&host).unwrap();
+    generous.session_storage = ServerSessionMemoryCache::new(8);
+    generous.send_tls13_tickets = 2;
+    let generous = Arc::new(generous);
+    for round in 0..2 {
+        let (_, client) = handshake(&generous, &client);
+        assert_eq!(client.handshake_kind(), Some(HandshakeKind::Full), "round {round}");
     }
 }
 

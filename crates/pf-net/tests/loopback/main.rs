@@ -24,8 +24,9 @@ use pf_net::{
 
 use testing::identity;
 
-/// Long beyond what anything here takes: a test that waits in vain ends, and says where.
-const LONG: Duration = Duration::from_secs(20);
+/// Long beyond what anything here takes: a test that waits in vain ends, and says where. Yet shorter than the idle
+/// time-out, which would clear away in the end what should have been cleared away at once.
+const LONG: Duration = Duration::from_secs(8);
 
 /// What `future` comes to, or a panic when it never does.
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {

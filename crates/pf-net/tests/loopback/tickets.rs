@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use pf_net::{Closed, Plane};
 use pf_proto::{SESSION_ALPN, session};
 use rustls::{
     NamedGroup,
@@ -167,24 +166,4 @@ async fn inv_27_early_data_is_not_taken() {
     let at_host = host.arrival().await.admit();
     early.send_datagram(b"now"[..].into()).unwrap();
     assert_eq!(soon("a datagram", at_host.read_datagram()).await.unwrap(), &b"now"[..]);
-}
-
-/// Our own client keeps no tickets either, so that it never offers one, and meets each host anew.
-#[tokio::test]
-async fn inv_26_a_client_takes_no_ticket() {
-    let pinned = identity();
-    let (mut tls, _) = host_tls(SESSION_ALPN, &Credentials::of(&pinned));
-    tls.max_early_data_size = u32::MAX;
-    let (endpoint, address) = peers::host(tls);
-    let client = crate::Client::new();
-    let expect = pf_net::Expect::Exactly(pinned.fingerprint());
-    for _ in 0..2 {
-        let (connection, full) = tokio::join!(
-            client.dial(address, Plane::Session, expect),
-            soon("the handshake", async { endpoint.accept().await.unwrap().await.unwrap() })
-        );
-        let connection = connection.unwrap();
-        full.close(0_u32.into(), b"");
-        assert_eq!(soon("the end", connection.closed()).await, Closed::ByPeerUnnamed(0));
-    }
 }
