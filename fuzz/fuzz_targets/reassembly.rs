@@ -1,0 +1,23 @@
+//! A reassembler under a hostile sender: no panic, and no more memory than its bound.
+//!
+//! The input is a run of datagrams, each after two bytes of length and one of milliseconds that pass before it.
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use pf_media::{reassembly::Reassembler, time::Micros};
+
+fuzz_target!(|run: &[u8]| {
+    let mut reassembler = Reassembler::new();
+    let mut now = Micros::ZERO;
+    let mut rest = run;
+    while let Some(([high, low, pause], after)) = rest.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(after.len());
+        let (datagram, after) = after.split_at(length);
+        now = now + Duration::from_millis((*pause).into());
+        let _ = reassembler.handle_datagram(now, datagram);
+        while reassembler.poll(now).is_some() {}
+        rest = after;
+    }
+});
