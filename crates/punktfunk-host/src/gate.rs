@@ -83,6 +83,7 @@ impl Gate {
             clock,
             lines: HashMap::new(),
             later: Vec::new(),
+            untidy_since: Some(clock.now()),
             watchers: watchers.clone(),
             announce: Box::new(announce),
         };
@@ -184,6 +185,8 @@ struct Keeper {
     clock: Clock,
     lines: HashMap<ConnectionId, async_mpsc::UnboundedSender<Effect>>,
     later: Vec<(Timestamp, Vec<Change>)>,
+    /// Since when there is something to store, or a copy to keep, that nobody waits for.
+    untidy_since: Option<Timestamp>,
     watchers: broadcast::Sender<Happened>,
     announce: Box<dyn FnMut(SelfArmed<'_>) + Send>,
 }
@@ -205,31 +208,32 @@ impl Keeper {
                 }
                 Ok(Message::Owner(act, reply)) => {
                     let event = act(&self.state, self.clock.now());
-                    let done = self.put_event(event, Origin::Owner);
                     // Who asked may be gone already; the act stands.
-                    let _ = reply.send(done);
-                    self.keep_copy();
+                    let _ = reply.send(self.put_event(event, Origin::Owner));
                 }
                 Ok(Message::Inspect(look)) => {
                     self.store_later();
                     look(&self.state, &self.store, self.clock.now());
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.store_later();
+                    self.tidy_up();
                     self.put_peer(Event::Tick);
                 }
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.store_later();
+                    self.tidy_up();
                     return;
                 }
+            }
+            if self.untidy_since.is_some_and(|since| self.clock.now().since(since) >= UNTIDY_AT_MOST) {
+                self.tidy_up();
             }
         }
     }
 
-    /// How long to wait for the next message: not at all past a deadline, and shortly while something is unsaved.
+    /// How long to wait for the next message: until something is due, and shortly while something is to be tidied up.
     fn patience(&self) -> Duration {
         let until_deadline = self.state.next_deadline().map_or(IDLE, |at| at.since(self.clock.now()));
-        if self.later.is_empty() { until_deadline } else { until_deadline.min(LATER) }
+        if self.untidy_since.is_some() { until_deadline.min(LULL) } else { until_deadline }
     }
 
     /// Puts an event that nobody waits for the reply of.
@@ -237,13 +241,15 @@ impl Keeper {
         if let Err(error) = self.put_event(event, Origin::Network) {
             tracing::error!(%error, "a change of trust could not be stored");
         }
-        self.keep_copy();
     }
 
     fn put_event(&mut self, event: Event, origin: Origin) -> Result<Reply, StoreError> {
         let now = self.clock.now();
         let Step { state, changes, effects, later, reply, unsaved } = step(&self.state, event, now);
         let stored = if changes.is_empty() { Ok(()) } else { self.store.commit(&changes, now) };
+        if !(changes.is_empty() && later.is_empty()) {
+            self.untidy_since.get_or_insert(now);
+        }
         // A step that is discarded happens once more, with all that it would have noted.
         if stored.is_ok() || unsaved == Unsaved::StayClosed {
             self.state = state;
@@ -323,15 +329,21 @@ impl Keeper {
         }
     }
 
-    fn keep_copy(&mut self) {
+    /// Does what nobody waits for: stores the remaining entries, and keeps a copy of the store if trust changed.
+    fn tidy_up(&mut self) {
+        self.untidy_since = None;
+        self.store_later();
         if let Err(error) = self.store.keep_copy() {
             tracing::warn!(%error, "no copy of the store could be kept");
         }
     }
 }
 
-/// How long entries that nobody waits for may stay in memory.
-const LATER: Duration = Duration::from_millis(200);
+/// How long nothing must happen before the gate tidies up: a ceremony never waits for that.
+const LULL: Duration = Duration::from_millis(200);
+
+/// How long it may be put off where there is no such lull.
+const UNTIDY_AT_MOST: Duration = Duration::from_secs(2);
 
 /// A PIN from the system's randomness.
 ///
