@@ -1,16 +1,18 @@
 //! An X display of a session's own: an Xvfb at the session's size with a command running in it.
 //!
 //! The display is for its session alone. It listens on no network, and opens to who knows a random cookie that
-//! only this user can read. It ends with the session, however that ends: [`supervisor`] tells how nothing is
-//! left behind, be it that the host, the X server or the supervisor itself is killed.
+//! only this user can read. It ends with the session, however that ends: the module `supervisor` tells how
+//! nothing is left behind, be it that the host, the X server or the supervisor itself is killed.
 //!
 //! The supervisor is this very program, started anew under another name with a fixed first argument. A program
 //! that opens virtual displays therefore calls [`run_if_supervisor`] first thing in `main`.
 
+mod display;
 mod fate;
 mod home;
 mod processes;
 mod supervisor;
+mod watch;
 mod wire;
 
 use std::ffi::{OsStr, OsString};

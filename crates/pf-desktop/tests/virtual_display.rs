@@ -212,15 +212,22 @@ fn a_program_gets_its_arguments_as_they_are() {
     assert_eq!(fs::read_to_string(out).unwrap(), "<a b>\n<>\n<$HOME>\n<'\"\n>\n");
 }
 
+/// The last line is how many scripts end what they have started.
 #[test]
-fn a_command_that_fails_at_once_leaves_an_empty_display() {
-    let scratch = support::scratch();
-    let report = scratch.path().join("ran");
-    let mut source = open(Some(shell(&format!("touch {}; exit 3", report.display())))).unwrap();
-    until("the command has run", || report.exists());
-    let client = connect(&source.display().name(), Some(&source.display().authority())).unwrap();
-    client.fill(RED, &[(0, 0, 320, 240)]);
-    next_where(&mut source, |pixels| pixels.at(300, 200) == RED);
+fn a_command_that_ends_at_once_leaves_an_empty_display() {
+    for end in ["exit 3", "kill -KILL $$", "kill -KILL 0"] {
+        let scratch = support::scratch();
+        let report = scratch.path().join("ran");
+        let mut source = open(Some(shell(&format!("touch {}; {end}", report.display())))).unwrap();
+        until("the command has run", || report.exists());
+        until("it has ended", || {
+            let home = source.display().authority();
+            processes().iter().all(|p| p.name != "sh" || !p.environment.contains(home.to_str().unwrap()))
+        });
+        let client = connect(&source.display().name(), Some(&source.display().authority())).unwrap();
+        client.fill(RED, &[(0, 0, 320, 240)]);
+        next_where(&mut source, |pixels| pixels.at(300, 200) == RED);
+    }
 }
 
 #[test]

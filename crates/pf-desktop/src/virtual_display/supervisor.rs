@@ -22,28 +22,26 @@
 //! own, out of reach of who kills the host program by name. `SIGTERM`, `SIGINT` and `SIGHUP` to either take the
 //! display down in good order.
 
-use std::ffi::OsString;
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::ffi::{CStr, OsString};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitStatus, getpid, getppid, kill_process, pidfd_open, set_child_subreaper,
 };
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
 
-use super::fate::die_with_parent;
+use super::display::Display;
 use super::home::{self, Home};
 use super::processes::{KILL_PATIENCE, end_descendants, reap};
+use super::watch::{News, Watch};
 use super::wire::{Report, Request};
-use crate::stop::timespec_until;
 
 /// The first argument that makes a program a supervisor.
 pub(super) const WORD: &str = "virtual-display-supervisor";
@@ -92,10 +90,11 @@ fn guard() -> io::Result<()> {
             return host.write_all(Report::SystemFailed(error.to_string()).to_line().as_bytes());
         }
     };
-    await_keeper(&mut watch, keeper)?;
+    // Failing to wait, too, means that it is over.
+    let waited = await_keeper(&mut watch, keeper);
     end_descendants(Duration::ZERO);
     home.clear();
-    Ok(())
+    waited
 }
 
 fn spawn_keeper(home: &Path, host: &UnixStream) -> io::Result<Pid> {
@@ -134,11 +133,10 @@ fn keeper(home: &Path, guard: &OsString) -> io::Result<()> {
     let guard = guard.ok_or(io::ErrorKind::InvalidInput)?;
     let mut host = UnixStream::from(fcntl_dupfd_cloexec(io::stdin(), 3)?);
     let mut watch = Watch::new(&host)?;
-    watch.partner = Some(pidfd_open(guard, PidfdFlags::empty())?);
-    let home_path = home;
-    let Some(home) = Home::join(home_path)? else { return Ok(()) };
+    watch.watch_partner(pidfd_open(guard, PidfdFlags::empty())?);
+    let Some(home) = Home::join(home)? else { return Ok(()) };
     if getppid() == Some(guard) {
-        let request = Request::read(&mut std::fs::File::open(home_path.join(REQUEST))?)?;
+        let request = Request::read(&mut File::open(home.file(REQUEST))?)?;
         keep(&request, &home, &mut watch, &mut host);
     }
     end_descendants(GRACE);
@@ -172,170 +170,12 @@ fn keep(request: &Request, home: &Home, watch: &mut Watch, host: &mut UnixStream
     }
 }
 
-/// A running X server, and the command in it.
-struct Display {
-    number: u16,
-    server: Pid,
-    command: Option<Pid>,
-}
-
-impl Display {
-    fn start(request: &Request, home: &Home, watch: &mut Watch) -> Result<Self, Report> {
-        let refused = |error: io::Error| Report::SystemFailed(error.to_string());
-        let mut server = die_with_parent(&mut server_command(request, home).map_err(refused)?)
-            .spawn()
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => Report::ServerMissing,
-                _ => Report::ServerFailed(error.to_string()),
-            })?;
-        let id = Pid::from_child(&server);
-        home.note_server(id).map_err(refused)?;
-        let number = server.stdout.take().and_then(|numbers| await_number(numbers, watch));
-        let number = number.ok_or_else(|| Report::ServerFailed(last_words(home)))?;
-        home.note_socket(number).map_err(refused)?;
-        let command = run_command(request, home, number)?;
-        Ok(Self { number, server: id, command })
-    }
-}
-
-/// Xvfb, to write the number of its display to its standard output.
-fn server_command(request: &Request, home: &Home) -> io::Result<Command> {
-    let mut command = Command::new(&request.server);
-    command
-        .args(["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-s", "0", "-dpi", "96", "-auth"])
-        .arg(home.authority())
-        .args(["-screen", "0", &format!("{}x24", request.size)])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(home.new_file(SERVER_LOG)?);
-    Ok(command)
-}
-
-/// The display's number; `None` when the X server ends, or we are told to, before it has one.
-fn await_number(numbers: ChildStdout, watch: &mut Watch) -> Option<u16> {
-    let deadline = Instant::now() + START_PATIENCE;
-    loop {
-        match watch.wait(Some(numbers.as_fd()), Some(deadline)).ok()? {
-            News::Other => break,
-            News::Children => {}
-            News::End | News::Deadline => return None,
-        }
-    }
-    let mut line = String::new();
-    BufReader::new(numbers.take(LINE_LIMIT as u64)).read_line(&mut line).ok()?;
-    line.trim().parse().ok()
-}
-
-fn run_command(request: &Request, home: &Home, number: u16) -> Result<Option<Pid>, Report> {
-    let Some((program, arguments)) = request.command.split_first() else { return Ok(None) };
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env("DISPLAY", format!(":{number}"))
-        .env("XAUTHORITY", home.authority())
-        .env("XDG_SESSION_TYPE", "x11")
-        // Programs that speak both would rather open their windows on the host's own Wayland desktop.
-        .env_remove("WAYLAND_DISPLAY")
-        .env_remove("WAYLAND_SOCKET")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    match die_with_parent(&mut command).spawn() {
-        Ok(child) => Ok(Some(Pid::from_child(&child))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Report::CommandNotFound),
-        Err(error) => Err(Report::CommandFailed(error.to_string())),
-    }
-}
-
-/// What the X server logged as an error, or else last.
-fn last_words(home: &Home) -> String {
-    let log = std::fs::read_to_string(home.file(SERVER_LOG)).unwrap_or_default();
-    let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
-    let errors: Vec<&str> = lines().filter_map(|line| line.strip_prefix("(EE)")).map(str::trim).collect();
-    let words =
-        if errors.is_empty() { lines().next_back().unwrap_or_default().to_owned() } else { errors.join(" ") };
-    match words.trim() {
-        "" => "the X server said nothing".to_owned(),
-        words => words.chars().take(LINE_LIMIT).collect(),
-    }
-}
-
-/// Everything that a supervisor waits for.
-struct Watch {
-    host: UnixStream,
-    /// The other supervisor; readable once that has ended.
-    partner: Option<OwnedFd>,
-    /// Readable after a signal to end.
-    endings: UnixStream,
-    /// Readable after a child has ended.
-    children: UnixStream,
-    end_is_known: bool,
-}
-
-/// What has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    /// The host or the other supervisor has ended, or there was a signal to end.
-    End,
-    /// Children may have ended.
-    Children,
-    /// The other descriptor is ready.
-    Other,
-    Deadline,
-}
-
-impl Watch {
-    fn new(host: &UnixStream) -> io::Result<Self> {
-        let (endings, ending) = UnixStream::pair()?;
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
-            pipe::register(signal, ending.try_clone()?)?;
-        }
-        let (children, child) = UnixStream::pair()?;
-        pipe::register(SIGCHLD, child)?;
-        children.set_nonblocking(true)?;
-        Ok(Self { host: host.try_clone()?, partner: None, endings, children, end_is_known: false })
-    }
-
-    /// Leaves the end out of what [`Self::wait`] reports from now on.
-    fn expect_end(&mut self) {
-        self.end_is_known = true;
-    }
-
-    fn wait(&mut self, other: Option<BorrowedFd<'_>>, deadline: Option<Instant>) -> io::Result<News> {
-        // The host sends nothing after its request: its socket is readable only at its end.
-        let ends =
-            [Some(self.host.as_fd()), self.partner.as_ref().map(|p| p.as_fd()), Some(self.endings.as_fd())];
-        let ends = ends.into_iter().flatten().filter(|_| !self.end_is_known);
-        let sources = ends.map(|fd| (fd, News::End));
-        let sources = sources.chain([(self.children.as_fd(), News::Children)]);
-        let sources: Vec<_> = sources.chain(other.map(|fd| (fd, News::Other))).collect();
-        let mut entries: Vec<_> =
-            sources.iter().map(|(fd, _)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-        let timeout = deadline.map(|deadline| timespec_until(deadline, Instant::now()));
-        match poll(&mut entries, timeout.as_ref()) {
-            Ok(0) => return Ok(News::Deadline),
-            Ok(_) => {}
-            // A signal, which its own entry tells more about.
-            Err(rustix::io::Errno::INTR) => return Ok(News::Children),
-            Err(error) => return Err(error.into()),
-        }
-        let ready = entries.iter().zip(&sources).find(|(entry, _)| !entry.revents().is_empty());
-        let news = ready.map_or(News::Deadline, |(_, (_, news))| *news);
-        if news == News::Children {
-            // Emptied before the children are looked at, so that none is missed.
-            while self.children.read(&mut [0; 64]).is_ok_and(|length| length > 0) {}
-        }
-        Ok(news)
-    }
-}
-
 fn become_subreaper() -> io::Result<()> {
     rustix::thread::set_name(PROCESS_NAME)?;
     Ok(set_child_subreaper(Some(getpid()))?)
 }
 
 fn describe(status: WaitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt as _;
-
     ExitStatus::from_raw(status.as_raw()).to_string()
 }
 
@@ -346,7 +186,7 @@ pub(super) const THIS_PROGRAM: &str = "/proc/self/exe";
 const NAME: &str = "pf-display";
 
 /// What the supervisors are called where the kernel says the name, as to `pkill`.
-const PROCESS_NAME: &std::ffi::CStr = c"pf-display";
+const PROCESS_NAME: &CStr = c"pf-display";
 
 /// The argument after [`WORD`] that makes a keeper; without one it is a guard.
 const KEEPER: &str = "keeper";
@@ -356,11 +196,4 @@ const KEEPER: &str = "keeper";
 /// Enough to write a small file; a session that ends makes room for the next one this much later.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long the X server may take to come up; a second is usual on a busy machine.
-const START_PATIENCE: Duration = Duration::from_secs(15);
-
-/// The most characters of a line that is passed on.
-const LINE_LIMIT: usize = 300;
-
 const REQUEST: &str = "request";
-const SERVER_LOG: &str = "server.log";
