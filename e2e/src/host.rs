@@ -1,0 +1,278 @@
+//! A host program that runs.
+
+use std::{
+    net::SocketAddr,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Outcome, Running, program, until};
+
+/// How a host is to be run.
+#[derive(Debug)]
+pub struct HostSetup {
+    mode: &'static str,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    temp: TempDir,
+    data_dir: PathBuf,
+    port: u16,
+}
+
+/// A host that runs on loopback, in a directory of its own, and is not advertised.
+#[derive(Debug)]
+pub struct Host {
+    setup: HostSetup,
+    process: Running,
+    fingerprint: String,
+}
+
+impl Host {
+    /// `punktfunk-host serve`.
+    pub fn serve() -> HostSetup {
+        HostSetup::new("serve")
+    }
+
+    /// `punktfunk-host m3-host`.
+    pub fn m3() -> HostSetup {
+        HostSetup::new("m3-host")
+    }
+
+    /// Where it listens, as a person types it.
+    pub fn address(&self) -> String {
+        self.socket_address().to_string()
+    }
+
+    /// Where it listens.
+    pub fn socket_address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.setup.port).into()
+    }
+
+    /// Its fingerprint, in hexadecimal digits.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Running {
+        &mut self.process
+    }
+
+    /// What it has said so far on stdout.
+    pub fn stdout(&self) -> String {
+        self.process.stdout()
+    }
+
+    /// What it has said so far on stderr.
+    pub fn stderr(&self) -> String {
+        self.process.stderr()
+    }
+
+    /// Where its identity and store are.
+    pub fn data_dir(&self) -> &Path {
+        &self.setup.data_dir
+    }
+
+    /// The PIN that `m3-host` showed last.
+    pub fn pin(&self) -> String {
+        self.process.hear_stdout("a PIN", |said| pins(said).pop())
+    }
+
+    /// The PIN that `m3-host` shows after `used`, which was its last.
+    pub fn pin_after(&self, used: &str) -> String {
+        self.process.hear_stdout("a fresh PIN", |said| {
+            let pins = pins(said);
+            let last_used = pins.iter().rposition(|pin| pin == used)?;
+            pins.get(last_used + 1).cloned()
+        })
+    }
+
+    /// Arms `serve` with these arguments of `ctl arm`: the PIN.
+    #[track_caller]
+    pub fn arm(&self, arguments: &[&str]) -> String {
+        let window = self.ctl(&[&["arm"], arguments].concat());
+        window["pin"].as_str().unwrap().to_owned()
+    }
+
+    /// The data of a control command that goes well.
+    #[track_caller]
+    pub fn ctl(&self, arguments: &[&str]) -> Value {
+        self.try_ctl(arguments).expect_success()
+    }
+
+    /// Runs a control command.
+    pub fn try_ctl(&self, arguments: &[&str]) -> Outcome {
+        self.setup.ctl(arguments)
+    }
+
+    /// The paired devices.
+    pub fn devices(&self) -> Vec<Value> {
+        self.ctl(&["devices"])["devices"].as_array().unwrap().clone()
+    }
+
+    /// The requests for access.
+    pub fn requests(&self) -> Vec<Value> {
+        self.ctl(&["requests"])["requests"].as_array().unwrap().clone()
+    }
+
+    /// The sessions that are on.
+    pub fn sessions(&self) -> Vec<Value> {
+        self.ctl(&["sessions"])["sessions"].as_array().unwrap().clone()
+    }
+
+    /// Waits for a request that `is_meant` is true of.
+    pub fn await_request(&self, what: &str, is_meant: impl Fn(&Value) -> bool) -> Value {
+        until(what, || self.requests().into_iter().find(|request| is_meant(request)))
+    }
+
+    /// Waits until the device with this fingerprint is connected.
+    pub fn await_session_of(&self, fingerprint: &str) {
+        until("a session", || self.sessions().iter().any(|s| s["fingerprint"] == fingerprint).then_some(()));
+    }
+
+    /// The words of the trust events, oldest first.
+    pub fn events(&self) -> Vec<String> {
+        let audit = self.ctl(&["audit", "--limit", "1000"]);
+        let word = |entry: &Value| entry["event"].as_str().unwrap().to_owned();
+        audit["entries"].as_array().unwrap().iter().rev().map(word).collect()
+    }
+
+    /// Whether a trust event of this word has happened.
+    pub fn has_event(&self, word: &str) -> bool {
+        self.events().iter().any(|event| event == word)
+    }
+
+    /// Ends it with SIGTERM, which it must answer with exit code 0.
+    #[track_caller]
+    pub fn terminate(&mut self) {
+        self.process.terminate();
+        assert_eq!(self.process.exit(), 0, "{}", self.stderr());
+    }
+
+    /// Ends it with SIGKILL: it can clean up nothing.
+    pub fn kill9(&mut self) {
+        self.process.kill9();
+    }
+
+    /// What is needed to start it again: with its directory, and on its port.
+    pub fn into_setup(self) -> HostSetup {
+        self.setup
+    }
+
+    /// The same host after it was ended with SIGKILL and started again.
+    pub fn killed_and_started_again(mut self) -> Self {
+        self.kill9();
+        self.into_setup().start()
+    }
+
+    /// The same host after it was ended with SIGTERM and started again.
+    pub fn stopped_and_started_again(mut self) -> Self {
+        self.terminate();
+        self.into_setup().start()
+    }
+}
+
+impl HostSetup {
+    fn new(mode: &'static str) -> Self {
+        let temp = tempfile::Builder::new().prefix("pf-e2e-host-").tempdir().unwrap();
+        let data_dir = temp.path().join("data");
+        Self { mode, arguments: Vec::new(), environment: Vec::new(), temp, data_dir, port: 0 }
+    }
+
+    /// One more argument.
+    #[must_use]
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// No more of these arguments.
+    #[must_use]
+    pub fn without_args(mut self) -> Self {
+        self.arguments.clear();
+        self
+    }
+
+    /// One more variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Keeps its data in this directory, and not in one of the host's own.
+    #[must_use]
+    pub fn data_dir(mut self, data_dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = data_dir.into();
+        self
+    }
+
+    /// On this port, and not on any free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Where its identity and store are.
+    pub fn path(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Its directory is gone, and the next start is that of a new host on the old port.
+    #[must_use]
+    pub fn installed_anew(mut self) -> Self {
+        std::fs::remove_dir_all(&self.data_dir).unwrap();
+        self.data_dir = self.temp.path().join("data-of-another");
+        self
+    }
+
+    /// Starts it, and waits until it is up.
+    #[track_caller]
+    pub fn start(mut self) -> Host {
+        let process = Running::start(&mut self.command());
+        self.port = process.hear_stdout("its port", |said| {
+            let line = said.lines().find_map(|line| line.strip_prefix("Listening    UDP "))?;
+            Some(line.parse::<SocketAddr>().unwrap().port())
+        });
+        let fingerprint = process.hear_stdout("its fingerprint", |said| {
+            said.lines().find_map(|line| line.strip_prefix("Fingerprint  ")).map(|f| f.replace(' ', ""))
+        });
+        let socket = self.data_dir.join("ctl.sock");
+        until("its control socket", || UnixStream::connect(&socket).ok());
+        Host { setup: self, process, fingerprint }
+    }
+
+    /// Starts it with `--json` where it cannot come up, and waits for its end.
+    pub fn fail_to_start(&self) -> Outcome {
+        Running::start(self.command().arg("--json")).finish()
+    }
+
+    /// Runs a control command of the host with this directory, whether it runs or not.
+    pub fn ctl(&self, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(program("punktfunk-host"));
+        command.args(["ctl", "--json", "--data-dir"]).arg(&self.data_dir).args(arguments);
+        Running::start(&mut command).finish()
+    }
+
+    /// The command by which it is started.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(program("punktfunk-host"));
+        command
+            .arg(self.mode)
+            .args(["--source", "synthetic", "--no-mdns", "--bind", "127.0.0.1", "--name", "desk"])
+            .args(["--port", &self.port.to_string(), "--data-dir"])
+            .arg(&self.data_dir)
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned());
+        command
+    }
+}
+
+fn pins(said: &str) -> Vec<String> {
+    said.lines().filter_map(|line| line.strip_prefix("PIN ")).map(str::to_owned).collect()
+}

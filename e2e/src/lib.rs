@@ -1,0 +1,70 @@
+//! The harness of the end-to-end tests: the programs as they are shipped, as processes, with sockets and stores of
+//! their own.
+//!
+//! A test starts a [`Host`], makes a [`ClientInstall`] or several, runs their commands, and looks at exit codes, JSON
+//! and what is left on the disk. Where the attack is not one that the client program would make, an [`Attacker`] speaks
+//! the protocol by itself, step by step. A [`Relay`] gives any client another address.
+//!
+//! ```no_run
+//! use pf_e2e::{ClientInstall, Host};
+//!
+//! let host = Host::m3().start();
+//! let couch = ClientInstall::new("couch");
+//! couch.run(&["pair", &host.address(), "--pin", &host.pin()]).expect_success();
+//! couch.run(&["connect", &host.address(), "--headless", "--frames", "5"]).expect_success();
+//! ```
+//!
+//! What must hold for every test: nothing outlives it, also when it panics; nothing waits longer than
+//! [`PATIENCE`]; no test waits for time to pass where it could wait for something to happen; no two tests share a
+//! port or a directory.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a test's harness panics wherever the test cannot go on, and says where"
+)]
+
+mod attacker;
+mod client;
+mod disk;
+mod host;
+mod outcome;
+mod process;
+mod relay;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use attacker::{Attacker, Identities, Line, Offered, Shared};
+pub use client::ClientInstall;
+pub use disk::SmallDisk;
+pub use host::{Host, HostSetup};
+pub use outcome::Outcome;
+pub use process::{Running, program};
+pub use relay::Relay;
+
+/// The longest that anything here may take: far more than it does on an idle machine, for a busy one.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What `look` comes to give, or a panic when it gives nothing for too long.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "in vain waited for: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What `future` comes to, or a panic when it never does.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let Ok(value) = tokio::time::timeout(PATIENCE, future).await else {
+        panic!("in vain waited for: {what}")
+    };
+    value
+}

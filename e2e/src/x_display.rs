@@ -1,0 +1,211 @@
+//! X servers of the test's own, and a client that draws a time code on one of them.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use pf_media::{
+    picture::Size,
+    timecode::{self, BLOCK_SIDE, ORIGIN, Shade, TimeCode},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use x11rb::{
+    connection::Connection as _,
+    protocol::xproto::{
+        AtomEnum, ChangeGCAux, ClientMessageEvent, ConnectionExt as _, CreateGCAux, EventMask, Gcontext,
+        ImageFormat, MapState, Rectangle, Window,
+    },
+    rust_connection::RustConnection,
+};
+
+/// An Xvfb that ends with this.
+pub struct XDisplay {
+    server: Child,
+    number: u16,
+}
+
+/// Draws time codes on a display, 60 a second, until it is dropped.
+pub struct TimeCodeClient {
+    over: Arc<AtomicBool>,
+    drawn: Arc<AtomicU32>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A window of another program.
+#[derive(Clone, Copy, Debug)]
+pub struct TopLevel(Window);
+
+impl XDisplay {
+    /// Starts a server with one screen of `size`.
+    ///
+    /// # Panics
+    /// When there is no Xvfb, or it does not start.
+    pub fn start(size: Size) -> Self {
+        let mut command = Command::new("Xvfb");
+        command.args(["-noreset", "-nolisten", "tcp", "-displayfd", "1", "-screen", "0"]);
+        command.arg(format!("{size}x24"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut server =
+            command.spawn().unwrap_or_else(|error| panic!("Xvfb cannot be run (Debian: xvfb): {error}"));
+        let mut line = String::new();
+        if let Some(output) = server.stdout.take() {
+            let _ = BufReader::new(output).read_line(&mut line);
+        }
+        let number = line.trim().parse().unwrap_or_else(|_| panic!("Xvfb did not start"));
+        Self { server, number }
+    }
+
+    /// What `$DISPLAY` is for its clients, such as `:7`.
+    pub fn name(&self) -> String {
+        format!(":{}", self.number)
+    }
+
+    /// Starts a client that draws.
+    pub fn draw_time_codes(&self) -> TimeCodeClient {
+        let canvas = Canvas::open(&self.name());
+        let (over, drawn) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let (is_over, counter) = (Arc::clone(&over), Arc::clone(&drawn));
+        let thread = thread::spawn(move || canvas.draw_until(&is_over, &counter));
+        TimeCodeClient { over, drawn, thread: Some(thread) }
+    }
+
+    /// The first visible window whose title contains `title`, if there is one by now.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn window(&self, title: &str) -> Option<TopLevel> {
+        let canvas = Canvas::open(&self.name());
+        let connection = &canvas.connection;
+        let tree = connection.query_tree(canvas.root).ok()?.reply().ok()?;
+        let is_it = |window: &Window| {
+            let text = connection.get_property(false, *window, atom(connection, b"_NET_WM_NAME")?, AtomEnum::ANY, 0, 256);
+            let text = text.ok()?.reply().ok()?.value;
+            let attributes = connection.get_window_attributes(*window).ok()?.reply().ok()?;
+            let is_named = String::from_utf8_lossy(&text).contains(title);
+            Some(is_named && attributes.map_state == MapState::VIEWABLE)
+        };
+        tree.children.into_iter().find(|window| is_it(window) == Some(true)).map(TopLevel)
+    }
+
+    /// The time code that is seen in the top left corner of a window, if it can be read.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn read_time_code(&self, TopLevel(window): TopLevel) -> Option<TimeCode> {
+        let connection = Canvas::open(&self.name()).connection;
+        let answered = "a window that is there answers";
+        let geometry = connection.get_geometry(window).expect(answered).reply().expect(answered);
+        let (width, height) = (geometry.width, geometry.height);
+        let image = connection.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, u32::MAX);
+        let pixels = image.expect(answered).reply().expect(answered).data;
+        let luma: Vec<u8> = pixels.chunks_exact(4).map(|pixel| pixel[1]).collect();
+        timecode::read(&luma, width.into(), Size::new(width.into(), height.into()), ORIGIN)
+    }
+
+    /// Asks a window to close, as the button in its title bar does.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn close(&self, TopLevel(window): TopLevel) {
+        let connection = Canvas::open(&self.name()).connection;
+        let [protocols, delete] =
+            [b"WM_PROTOCOLS".as_slice(), b"WM_DELETE_WINDOW"].map(|name| atom(&connection, name).expect("an atom"));
+        let message = ClientMessageEvent::new(32, window, protocols, [delete, x11rb::CURRENT_TIME, 0, 0, 0]);
+        let sent = connection.send_event(false, window, EventMask::NO_EVENT, message);
+        sent.expect("the server is there").check().expect("the window is there");
+    }
+}
+
+impl Drop for XDisplay {
+    fn drop(&mut self) {
+        // Asked to, it takes its socket along.
+        _ = kill_process(Pid::from_child(&self.server), Signal::TERM);
+        _ = self.server.wait();
+    }
+}
+
+impl TimeCodeClient {
+    /// How many codes were drawn so far: the number of the newest frame, and one.
+    pub fn drawn(&self) -> u32 {
+        self.drawn.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for TimeCodeClient {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // A client that was cut off from its server has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A connection to a display, ready to fill rectangles of its root window.
+struct Canvas {
+    connection: RustConnection,
+    root: Window,
+    context: Gcontext,
+}
+
+impl Canvas {
+    fn open(display: &str) -> Self {
+        let open = || -> Result<Self, Box<dyn std::error::Error>> {
+            let (connection, screen) = RustConnection::connect(Some(display))?;
+            let root = connection.setup().roots[screen].root;
+            let context = connection.generate_id()?;
+            connection.create_gc(context, root, &CreateGCAux::new())?.check()?;
+            Ok(Self { connection, root, context })
+        };
+        open().unwrap_or_else(|error| panic!("the X server {display} cannot be drawn on: {error}"))
+    }
+
+    fn draw_until(&self, over: &AtomicBool, drawn: &AtomicU32) {
+        let started = Instant::now();
+        for frame in 0.. {
+            let due = FRAME * frame;
+            thread::sleep(due.saturating_sub(started.elapsed()));
+            let code = TimeCode { frame, micros: started.elapsed().as_micros() as u64 };
+            if over.load(Ordering::Relaxed) || self.draw(code).is_none() {
+                return;
+            }
+            drawn.store(frame + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Draws a code at once; `None` when the server is gone.
+    fn draw(&self, code: TimeCode) -> Option<()> {
+        // Nobody sees one half of it: a capture comes before or after all of what is grabbed.
+        self.connection.grab_server().ok()?;
+        for (shade, colour) in [(Shade::Black, 0), (Shade::White, 0x00FF_FFFF)] {
+            let side = BLOCK_SIDE as u16;
+            let squares: Vec<_> = timecode::blocks(code)
+                .filter(|block| block.shade == shade)
+                .map(|block| Rectangle {
+                    x: (ORIGIN.x + block.x) as i16,
+                    y: (ORIGIN.y + block.y) as i16,
+                    width: side,
+                    height: side,
+                })
+                .collect();
+            self.connection.change_gc(self.context, &ChangeGCAux::new().foreground(colour)).ok()?;
+            self.connection.poly_fill_rectangle(self.root, self.context, &squares).ok()?;
+        }
+        self.connection.ungrab_server().ok()?;
+        self.connection.get_input_focus().ok()?.reply().ok().map(|_| ())
+    }
+}
+
+fn atom(connection: &RustConnection, name: &[u8]) -> Option<u32> {
+    Some(connection.intern_atom(false, name).ok()?.reply().ok()?.atom)
+}
+
+/// How often a code is drawn.
+const FRAME: Duration = Duration::from_micros(16_667);
