@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use pf_base::{DeviceName, Pin};
 use pf_media::picture::Size;
 
-/// Shows the desktop of a host on the local network. HOST is a name from `discover` or `hosts`, or address[:port].
+/// Shows the desktop of a host on the local network. HOST is a name from `discover` or `hosts`, or `address[:port]`.
 #[derive(Parser)]
 #[command(name = "punktfunk", version, propagate_version = true)]
 pub(crate) struct Cli {
