@@ -128,7 +128,7 @@ pub enum AuditKind {
 }
 
 impl AuditKind {
-    /// The word for it, as in JSON and in the store.
+    /// The word for it, as in JSON.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Armed => "armed",

@@ -84,6 +84,7 @@ impl Gate {
             lines: HashMap::new(),
             later: Vec::new(),
             untidy_since: Some(clock.now()),
+            stopping_since: None,
             watchers: watchers.clone(),
             announce: Box::new(announce),
         };
@@ -187,6 +188,7 @@ struct Keeper {
     later: Vec<(Timestamp, Vec<Change>)>,
     /// Since when there is something to store, or a copy to keep, that nobody waits for.
     untidy_since: Option<Timestamp>,
+    stopping_since: Option<Timestamp>,
     watchers: broadcast::Sender<Happened>,
     announce: Box<dyn FnMut(SelfArmed<'_>) + Send>,
 }
@@ -219,21 +221,30 @@ impl Keeper {
                     self.tidy_up();
                     self.put_peer(Event::Tick);
                 }
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.tidy_up();
-                    return;
-                }
+                Ok(Message::Stop) => self.stopping_since = Some(self.clock.now()),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.has_stopped() {
+                break;
             }
             if self.untidy_since.is_some_and(|since| self.clock.now().since(since) >= UNTIDY_AT_MOST) {
                 self.tidy_up();
             }
         }
+        self.tidy_up();
+    }
+
+    /// Whether a host that stops has heard of the end of every connection, or waited long enough for it.
+    fn has_stopped(&self) -> bool {
+        self.stopping_since
+            .is_some_and(|since| self.lines.is_empty() || self.clock.now().since(since) >= LAST_WORDS)
     }
 
     /// How long to wait for the next message: until something is due, and shortly while something is to be tidied up.
     fn patience(&self) -> Duration {
         let until_deadline = self.state.next_deadline().map_or(IDLE, |at| at.since(self.clock.now()));
-        if self.untidy_since.is_some() { until_deadline.min(LULL) } else { until_deadline }
+        let is_impatient = self.untidy_since.is_some() || self.stopping_since.is_some();
+        if is_impatient { until_deadline.min(LULL) } else { until_deadline }
     }
 
     /// Puts an event that nobody waits for the reply of.
@@ -341,6 +352,9 @@ impl Keeper {
 
 /// How long nothing must happen before the gate tidies up: a ceremony never waits for that.
 const LULL: Duration = Duration::from_millis(200);
+
+/// How long a host that stops waits to hear of the end of its connections.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long it may be put off where there is no such lull.
 const UNTIDY_AT_MOST: Duration = Duration::from_secs(2);

@@ -1,6 +1,7 @@
 //! Running the host: everything is opened in order, said, and kept until a signal ends it.
 
 use std::{
+    io::Write,
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     path::PathBuf,
@@ -120,7 +121,7 @@ impl Host {
         if is_json {
             let pin =
                 gate.inspect(|state, _, _| state.window().map(|open| open.pin_for_the_owner().clone())).await;
-            println!("{}", Answer::new(Ok(introduction(&facts, pin.flatten().as_ref()))).to_line());
+            say(&Answer::new(Ok(introduction(&facts, pin.flatten().as_ref()))).to_line());
         }
         let control =
             ctl::serve(self.data_dir.path(), gate.clone(), facts).map_err(|error| machine_failed(&error))?;
@@ -162,20 +163,20 @@ impl Host {
             (PairPolicy::Required, Arming::Always) => "required; always armed, for tests",
         };
         let choice = Stop::new().map(|stop| pf_desktop::choose(&self.source, &stop));
-        println!("punktfunk-host {}", env!("CARGO_PKG_VERSION"));
-        println!("Name         {}", self.name);
-        println!("Fingerprint  {fingerprint}");
-        println!("For the eye  {}", fingerprint.for_the_eye());
-        println!("Listening    UDP {}", self.endpoint.local_addr());
-        println!("Pairing      {pairing}");
+        say(&format!("punktfunk-host {}", env!("CARGO_PKG_VERSION")));
+        say(&format!("Name         {}", self.name));
+        say(&format!("Fingerprint  {fingerprint}"));
+        say(&format!("For the eye  {}", fingerprint.for_the_eye()));
+        say(&format!("Listening    UDP {}", self.endpoint.local_addr()));
+        say(&format!("Pairing      {pairing}"));
         if let Ok(choice) = choice {
-            println!("Source       {} ({})", choice.kind, choice.why);
+            say(&format!("Source       {} ({})", choice.kind, choice.why));
         }
-        println!("Data         {}", self.data_dir.path().display());
+        say(&format!("Data         {}", self.data_dir.path().display()));
         if self.policy == PairPolicy::Optional {
-            println!(
-                "Careful: any device on this network gets in as a guest, and its user cannot tell this host from \
-                 an impostor. Leave the flag out to require pairing."
+            say(
+                "Careful: any device on this network gets in as a guest, and its user cannot tell this host from an \
+                 impostor. Leave the flag out to require pairing.",
             );
         }
     }
@@ -218,10 +219,16 @@ fn announce(armed: &SelfArmed<'_>, is_json: bool) {
     }
     lines = format!("{lines}PIN {}", armed.pin.reveal());
     if is_json {
-        eprintln!("{lines}");
+        // A host whose owner no longer reads goes on all the same.
+        let _ = writeln!(std::io::stderr(), "{lines}");
     } else {
-        println!("{lines}");
+        say(&lines);
     }
+}
+
+/// Says a line on stdout. A host whose owner no longer reads goes on all the same.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn advertise(

@@ -1,6 +1,9 @@
 //! The `ctl` command: sends one request to the running host, and prints the answer.
 
-use std::{io, path::Path};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use pf_base::{Code, DeviceName};
 use tokio::{
@@ -16,40 +19,38 @@ use crate::{
 
 /// Runs one command; what it returns is the exit code.
 pub(crate) fn run(ctl: &Ctl, data_dir: &Path) -> u8 {
-    let request = request(&ctl.command);
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return show(ctl, &Answer::new(Err(unreachable_host(data_dir, &error)))),
+    let ended = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(converse(ctl, data_dir)),
+        Err(error) => Err(unreachable_host(data_dir, &error)),
     };
-    runtime.block_on(async {
-        let mut lines = match ask(data_dir, &request).await {
-            Ok(stream) => BufReader::new(stream).lines(),
-            Err(error) => return show(ctl, &Answer::new(Err(unreachable_host(data_dir, &error)))),
-        };
-        let mut exit = None;
-        loop {
-            match lines.next_line().await {
-                Ok(Some(line)) => match serde_json::from_str::<Answer>(&line) {
-                    Ok(answer) => exit = Some(show(ctl, &answer)),
-                    Err(error) => {
-                        return show(ctl, &Answer::new(Err(unreachable_host(data_dir, &error.into()))));
-                    }
-                },
-                Ok(None) => break,
-                Err(error) => return show(ctl, &Answer::new(Err(unreachable_host(data_dir, &error)))),
-            }
+    ended.unwrap_or_else(|failure| {
+        let answer = Answer::new(Err(failure));
+        // Where nothing can be printed any more, the exit code still says it.
+        let _ = show(ctl, &answer);
+        exit_code(&answer)
+    })
+}
+
+/// Sends the request, and shows every answer that comes.
+async fn converse(ctl: &Ctl, data_dir: &Path) -> Result<u8, Failure> {
+    let broken = |error: io::Error| unreachable_host(data_dir, &error);
+    let stream = ask(data_dir, &request(&ctl.command)).await.map_err(broken)?;
+    let mut lines = BufReader::new(stream).lines();
+    let mut exit = None;
+    while let Some(line) = lines.next_line().await.map_err(broken)? {
+        let answer: Answer = serde_json::from_str(&line).map_err(|error| broken(error.into()))?;
+        if show(ctl, &answer).is_err() {
+            // Whoever reads no more, as `head` does, has seen enough.
+            return Ok(0);
         }
-        match (exit, &ctl.command) {
-            (Some(exit), command) if !matches!(command, CtlCommand::Watch) => exit,
-            _ => show(
-                ctl,
-                &Answer::new(Err(Failure::new(
-                    Code::Unreachable,
-                    "The host closed the control socket.",
-                    "It stopped, or was restarted: start it again, or run the command again.",
-                ))),
-            ),
-        }
+        exit = Some(exit_code(&answer));
+    }
+    exit.filter(|_| !matches!(ctl.command, CtlCommand::Watch)).ok_or_else(|| {
+        Failure::new(
+            Code::Unreachable,
+            "The host closed the control socket.",
+            "It stopped, or was restarted: start it again, or run the command again.",
+        )
     })
 }
 
@@ -85,15 +86,17 @@ fn request(command: &CtlCommand) -> Request {
     }
 }
 
-/// Prints an answer in the form that was asked for; what it returns is the exit code.
-fn show(ctl: &Ctl, answer: &Answer) -> u8 {
-    let result = answer.as_result();
-    match (ctl.json, result) {
-        (true, _) => println!("{}", answer.to_line()),
-        (false, Ok(data)) => print!("{}", render::text(&ctl.command, data)),
-        (false, Err(failure)) => eprintln!("{}\n{}", failure.message, failure.hint),
+/// Prints an answer in the form that was asked for.
+fn show(ctl: &Ctl, answer: &Answer) -> io::Result<()> {
+    match (ctl.json, answer.as_result()) {
+        (true, _) => writeln!(io::stdout(), "{}", answer.to_line()),
+        (false, Ok(data)) => write!(io::stdout(), "{}", render::text(&ctl.command, data)),
+        (false, Err(failure)) => writeln!(io::stderr(), "{}\n{}", failure.message, failure.hint),
     }
-    result.err().map_or(0, Failure::exit_code)
+}
+
+fn exit_code(answer: &Answer) -> u8 {
+    answer.as_result().err().map_or(0, Failure::exit_code)
 }
 
 fn unreachable_host(data_dir: &Path, error: &io::Error) -> Failure {
