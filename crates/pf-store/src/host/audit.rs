@@ -49,7 +49,7 @@ pub(super) fn append(
         [],
         |row| row.get(0),
     )?;
-    let (kind, count) = word(event.kind);
+    let (kind, count) = (event.kind.word(), event.kind.count());
     let values = params![
         id,
         to_sql(now),
@@ -118,7 +118,7 @@ fn append_to_ring(transaction: &Transaction<'_>, kind: &str, values: &[&dyn ToSq
 /// Reads a page.
 pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRow>> {
     let before = query.before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
-    let kind = query.kind.map(|kind| word(kind).0);
+    let kind = query.kind.map(AuditKind::word);
     connection
         .prepare_cached(
             "SELECT id, at, kind, count, fingerprint, address, name FROM audit
@@ -134,7 +134,7 @@ pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Res
 
 fn line(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
     let count: Option<u32> = row.get(3)?;
-    let kind = words::read(row, 2, |word| kind(word, count))?;
+    let kind = words::read(row, 2, |word| AuditKind::from_word(word, count))?;
     let address = match row.get_ref(5)?.as_str_or_null()? {
         Some(_) => Some(words::read(row, 5, |text| text.parse::<IpAddr>().ok())?),
         None => None,
@@ -151,64 +151,5 @@ fn line(row: &Row<'_>) -> rusqlite::Result<AuditRow> {
     })
 }
 
-/// Makes the two directions of one table of words, so that a kind that is added is in both or does not compile.
-macro_rules! kinds {
-    ($($kind:ident = $text:literal,)*) => {
-        /// The word that is stored for a kind, and the number with it.
-        fn word(kind: AuditKind) -> (&'static str, Option<u32>) {
-            match kind {
-                $(AuditKind::$kind => ($text, None),)*
-                AuditKind::RefusedMore(count) => ("refused-more", Some(count)),
-            }
-        }
-
-        fn kind(word: &str, count: Option<u32>) -> Option<AuditKind> {
-            match word {
-                $($text => Some(AuditKind::$kind),)*
-                "refused-more" => count.map(AuditKind::RefusedMore),
-                _ => None,
-            }
-        }
-
-        /// Every kind there is.
-        #[cfg(test)]
-        const KINDS: &[AuditKind] = &[$(AuditKind::$kind,)* AuditKind::RefusedMore(7)];
-    };
-}
-
-kinds! {
-    Armed = "armed",
-    Disarmed = "disarmed",
-    WindowExpired = "window-expired",
-    Attempt = "attempt",
-    Paired = "paired",
-    WrongPin = "wrong-pin",
-    Requested = "requested",
-    Approved = "approved",
-    ApprovedNotCompared = "approved-not-compared",
-    Denied = "denied",
-    RequestExpired = "request-expired",
-    Renamed = "renamed",
-    Removed = "removed",
-    Admitted = "admitted",
-    AdmittedAsGuest = "admitted-as-guest",
-    SessionEnded = "session-ended",
-    Refused = "refused",
-}
-
 /// How many lines are kept of each kind that anybody can cause. More costs disk, about 150 bytes each.
 const RING: i64 = 10_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A kind whose word reads back as another would falsify the log.
-    #[test]
-    fn every_kind_reads_back() {
-        for expected in KINDS {
-            let (text, count) = word(*expected);
-            assert_eq!(kind(text, count), Some(*expected), "{text}");
-        }
-    }
-}

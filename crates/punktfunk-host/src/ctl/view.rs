@@ -4,7 +4,7 @@ use pf_base::{Fingerprint, Timestamp};
 use pf_trust::{
     admission::{Ending, Peer, Role, State, Target, Window, WindowOutcome},
     proof::Comparison,
-    record::{AuditEvent, AuditKind, Device, PairedBy},
+    record::{AuditEvent, Device, PairedBy},
 };
 use serde_json::{Map, Value, json};
 
@@ -117,7 +117,7 @@ pub(super) fn event(at: Timestamp, event: &AuditEvent) -> Value {
     if let Some(fingerprint) = event.fingerprint {
         insert_fingerprint(&mut view, fingerprint);
     }
-    if let AuditKind::RefusedMore(count) = event.kind {
+    if let Some(count) = event.kind.count() {
         view.insert("count".to_owned(), json!(count));
     }
     Value::Object(view)
