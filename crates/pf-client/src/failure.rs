@@ -61,6 +61,9 @@ pub enum Failure {
     /// The other side broke the protocol.
     #[error("the other side broke the protocol")]
     Protocol,
+    /// There was no handshake: the two have nothing in common, or it broke off.
+    #[error(transparent)]
+    Dial(DialError),
     /// The trust store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,6 +90,7 @@ impl Failure {
             Self::PinOnly => Code::PairingRequired,
             Self::TofuNotOffered => Code::TofuNotOffered,
             Self::OwnIdentity | Self::Protocol => Code::ProtocolError,
+            Self::Dial(error) => error.code(),
             Self::Store(_) => Code::StoreUnreadable,
             Self::Machine { .. } => Code::MediaUnavailable,
         }
@@ -127,7 +131,7 @@ impl From<DialError> for Failure {
                 Self::FingerprintChanged { old: expected, new: presented }
             }
             DialError::Refused(code) => Self::refused(code),
-            other => Self::machine("dialling failed", &other),
+            other => Self::Dial(other),
         }
     }
 }

@@ -25,4 +25,5 @@ pub use connect::{Connected, Wishes};
 pub use failure::Failure;
 pub use find::Found;
 pub use pair::Paired;
+pub use pf_net::DialError;
 pub use session::{Percentiles, PictureSink, Play, Report, Session};

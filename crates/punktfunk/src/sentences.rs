@@ -1,7 +1,7 @@
 //! What a person reads of each failure: what happened, and what to do.
 
 use pf_base::{Code, Fingerprint};
-use pf_client::Failure;
+use pf_client::{DialError, Failure};
 
 /// A failure in words.
 pub(crate) struct Sentence {
@@ -65,6 +65,11 @@ pub(crate) fn sentence(failure: &Failure, host: &str) -> Sentence {
         Failure::Protocol => (
             format!("{host} broke the protocol."),
             "Check that it is a Punktfunk host of a version like this one's.".to_owned(),
+        ),
+        Failure::Dial(DialError::VersionMismatch) => return refused(Code::VersionMismatch, None, host),
+        Failure::Dial(error) => (
+            format!("No connection to {host} came about: {error}."),
+            "Check that it is a Punktfunk host of a version like this one's, and try again.".to_owned(),
         ),
         Failure::Store(error) => (capitalised(&error.to_string()), error.hint()),
         Failure::Machine { .. } => (

@@ -59,10 +59,15 @@ fn status(data: &Value) -> String {
 }
 
 fn armed(data: &Value) -> String {
-    format!("PIN {}\n{}\n", field(data, "pin"), window_text(data))
+    format!("PIN {}\n{}\n", field(data, "pin"), capitalised(&window_terms(data)))
 }
 
 fn window_text(window: &Value) -> String {
+    format!("{}, {}", field(window, "pin"), window_terms(window))
+}
+
+/// For whom a window is, from when and for how long.
+fn window_terms(window: &Value) -> String {
     let target = match window["for"].as_str() {
         Some(_) => format!("for {} only", field(window, "for_shown")),
         None => "for whoever types it first".to_owned(),
@@ -72,8 +77,12 @@ fn window_text(window: &Value) -> String {
         _ => String::new(),
     };
     let expires = window["expires_in_s"].as_u64().map_or_else(String::new, |s| format!(", for {s} s"));
-    let pin = window["pin"].as_str().unwrap_or_default();
-    format!("{pin}{}{target}{opens}{expires}; one try", if pin.is_empty() { "" } else { ", " })
+    format!("{target}{opens}{expires}; one try")
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn requests(data: &Value) -> String {

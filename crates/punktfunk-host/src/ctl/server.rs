@@ -296,7 +296,7 @@ fn refused(error: OwnerError) -> Failure {
         ),
         OwnerError::NoSuchDevice => (Code::Usage, "`punktfunk-host ctl devices` lists the paired devices."),
         OwnerError::PinTooShort => (Code::Usage, "Arm again."),
-        OwnerError::NotArmed => (Code::NotArmed, "Nothing is to be done."),
+        OwnerError::NotArmed => (Code::NotArmed, "`punktfunk-host ctl arm` opens one."),
         OwnerError::AlwaysArmed => (Code::Usage, "Use `punktfunk-host serve` to arm pairing yourself."),
     };
     Failure::new(code, sentence(&error.to_string()), hint)
