@@ -89,12 +89,24 @@ impl Attacker {
         Line { own: self.fingerprint(), connection, control }
     }
 
-    /// Goes through M1 and M2, for which a window must be open.
+    /// Goes through M1 and M2, for which a window must be open; again and again while the host says that it is too
+    /// early.
     pub async fn offered(&self, address: SocketAddr, name: &str) -> Offered {
-        match self.try_offered(address, name).await {
-            Ok(offered) => offered,
-            Err(code) => panic!("refused: {code:?}"),
-        }
+        soon("a host that takes tries", async {
+            loop {
+                match self.try_offered(address, name).await {
+                    Ok(offered) => return offered,
+                    Err(Code::RateLimited) => tokio::time::sleep(AGAIN).await,
+                    Err(code) => panic!("refused: {code:?}"),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Pairs as an honest client does.
+    pub async fn pair(&self, address: SocketAddr, name: &str, pin: &str) {
+        self.offered(address, name).await.share(pin).await.unwrap().finish().await.unwrap();
     }
 
     /// Goes through M1 and M2, or hears why not.
@@ -291,3 +303,6 @@ impl Shared {
 fn hello(name: &str, purpose: HelloPurpose) -> Hello {
     Hello { versions: vec![pf_proto::VERSION], device_name: DeviceName::sanitise(name), purpose }
 }
+
+/// How long to wait before a host is tried again that said it was too early.
+const AGAIN: std::time::Duration = std::time::Duration::from_millis(50);

@@ -8,20 +8,37 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Outcome, Running, program};
+use crate::{Outcome, Running, program, until};
 
 /// An install of the client program, in a directory of its own.
 #[derive(Debug)]
 pub struct ClientInstall {
-    temp: TempDir,
+    _temp: TempDir,
+    data_dir: PathBuf,
     name: String,
+    environment: Vec<(String, String)>,
 }
 
 impl ClientInstall {
     /// A new install, whose device is called `name`.
     pub fn new(name: &str) -> Self {
         let temp = tempfile::Builder::new().prefix("pf-e2e-client-").tempdir().unwrap();
-        Self { temp, name: name.to_owned() }
+        let data_dir = temp.path().join("data");
+        Self { _temp: temp, data_dir, name: name.to_owned(), environment: Vec::new() }
+    }
+
+    /// Keeps its data in this directory, and not in one of its own.
+    #[must_use]
+    pub fn at(mut self, data_dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = data_dir.into();
+        self
+    }
+
+    /// With one more variable of the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// What its device is called.
@@ -30,8 +47,8 @@ impl ClientInstall {
     }
 
     /// Where its identity and store are.
-    pub fn data_dir(&self) -> PathBuf {
-        self.temp.path().join("data")
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// Runs a command to its end, with `--json`.
@@ -42,6 +59,14 @@ impl ClientInstall {
     /// Runs a command to its end, with an answer for a person.
     pub fn run_text(&self, arguments: &[&str]) -> Outcome {
         Running::start(self.command().args(arguments)).finish()
+    }
+
+    /// Runs a command to its end, again and again while the host says that it is too early.
+    pub fn run_when_let(&self, arguments: &[&str]) -> Outcome {
+        until("a host that takes tries", || {
+            let outcome = self.run(arguments);
+            (outcome.exit != 14).then_some(outcome)
+        })
     }
 
     /// Starts a command, with `--json`.
@@ -91,12 +116,13 @@ impl ClientInstall {
 
     /// The path of a file of its.
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.data_dir().join(name)
+        self.data_dir.join(name)
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new(program("punktfunk"));
-        command.arg("--data-dir").arg(self.data_dir()).args(["--name", &self.name]);
+        command.arg("--data-dir").arg(&self.data_dir).args(["--name", &self.name]);
+        command.envs(self.environment.iter().cloned());
         command
     }
 }

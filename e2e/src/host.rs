@@ -18,12 +18,14 @@ pub struct HostSetup {
     mode: &'static str,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    source: &'static str,
+    advertised_as: Option<String>,
     temp: TempDir,
     data_dir: PathBuf,
     port: u16,
 }
 
-/// A host that runs on loopback, in a directory of its own, and is not advertised.
+/// A host that runs in a directory of its own; on loopback and not advertised, unless it is set up otherwise.
 #[derive(Debug)]
 pub struct Host {
     setup: HostSetup,
@@ -82,13 +84,9 @@ impl Host {
         self.process.hear_stdout("a PIN", |said| pins(said).pop())
     }
 
-    /// The PIN that `m3-host` shows after `used`, which was its last.
-    pub fn pin_after(&self, used: &str) -> String {
-        self.process.hear_stdout("a fresh PIN", |said| {
-            let pins = pins(said);
-            let last_used = pins.iter().rposition(|pin| pin == used)?;
-            pins.get(last_used + 1).cloned()
-        })
+    /// The PIN that `m3-host` shows as its `number`th since it started, counted from 1.
+    pub fn await_pin(&self, number: usize) -> String {
+        self.process.hear_stdout("a fresh PIN", |said| pins(said).get(number - 1).cloned())
     }
 
     /// Arms `serve` with these arguments of `ctl arm`: the PIN.
@@ -141,9 +139,9 @@ impl Host {
         audit["entries"].as_array().unwrap().iter().rev().map(word).collect()
     }
 
-    /// Whether a trust event of this word has happened.
-    pub fn has_event(&self, word: &str) -> bool {
-        self.events().iter().any(|event| event == word)
+    /// How often a trust event of this word has happened.
+    pub fn count_events(&self, word: &str) -> usize {
+        self.events().iter().filter(|event| *event == word).count()
     }
 
     /// Ends it with SIGTERM, which it must answer with exit code 0.
@@ -180,7 +178,16 @@ impl HostSetup {
     fn new(mode: &'static str) -> Self {
         let temp = tempfile::Builder::new().prefix("pf-e2e-host-").tempdir().unwrap();
         let data_dir = temp.path().join("data");
-        Self { mode, arguments: Vec::new(), environment: Vec::new(), temp, data_dir, port: 0 }
+        Self {
+            mode,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            source: "synthetic",
+            advertised_as: None,
+            temp,
+            data_dir,
+            port: 0,
+        }
     }
 
     /// One more argument.
@@ -201,6 +208,20 @@ impl HostSetup {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With pictures from this source, and not the synthetic one.
+    #[must_use]
+    pub fn source(mut self, source: &'static str) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// On every address of its machine, and advertised by this name.
+    #[must_use]
+    pub fn advertised_as(mut self, name: &str) -> Self {
+        self.advertised_as = Some(name.to_owned());
         self
     }
 
@@ -264,7 +285,11 @@ impl HostSetup {
         let mut command = Command::new(program("punktfunk-host"));
         command
             .arg(self.mode)
-            .args(["--source", "synthetic", "--no-mdns", "--bind", "127.0.0.1", "--name", "desk"])
+            .args(["--source", self.source])
+            .args(match &self.advertised_as {
+                Some(name) => vec!["--name", name],
+                None => vec!["--name", "desk", "--no-mdns", "--bind", "127.0.0.1"],
+            })
             .args(["--port", &self.port.to_string(), "--data-dir"])
             .arg(&self.data_dir)
             .args(&self.arguments)

@@ -3,7 +3,8 @@
 //!
 //! A test starts a [`Host`], makes a [`ClientInstall`] or several, runs their commands, and looks at exit codes, JSON
 //! and what is left on the disk. Where the attack is not one that the client program would make, an [`Attacker`] speaks
-//! the protocol by itself, step by step. A [`Relay`] gives any client another address.
+//! the protocol by itself, step by step, and an [`Impostor`] answers in a host's place. A [`Relay`] gives any client
+//! another address.
 //!
 //! ```no_run
 //! use pf_e2e::{ClientInstall, Host};
@@ -29,9 +30,12 @@ mod attacker;
 mod client;
 mod disk;
 mod host;
+mod impostor;
+pub mod namespace;
 mod outcome;
 mod process;
 mod relay;
+pub mod x_display;
 
 use std::{
     thread,
@@ -42,6 +46,7 @@ pub use attacker::{Attacker, Identities, Line, Offered, Shared};
 pub use client::ClientInstall;
 pub use disk::SmallDisk;
 pub use host::{Host, HostSetup};
+pub use impostor::{Caught, Impostor, greeting};
 pub use outcome::Outcome;
 pub use process::{Running, program};
 pub use relay::Relay;
@@ -67,4 +72,10 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         panic!("in vain waited for: {what}")
     };
     value
+}
+
+/// A PIN of the same length that is not `pin`.
+pub fn another_pin(pin: &str) -> String {
+    let (rest, last) = pin.split_at(pin.len() - 1);
+    format!("{rest}{}", (last.parse::<u32>().unwrap() + 1) % 10)
 }

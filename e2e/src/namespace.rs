@@ -9,6 +9,7 @@
 use std::{
     fs::File,
     net::Ipv4Addr,
+    os::fd::AsFd as _,
     path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
@@ -53,8 +54,7 @@ impl Lan {
         let address = address(last);
         namespace.ip(&format!("addr add {address}/24 dev {INTERFACE}"));
         namespace.ip(&format!("link set {INTERFACE} up"));
-        // What mDNS sends goes out of the one interface.
-        namespace.ip(&format!("route add 224.0.0.0/4 dev {INTERFACE}"));
+        namespace.ip(MULTICAST_ROUTE);
         Machine { namespace, address }
     }
 }
@@ -74,8 +74,10 @@ impl Machine {
     /// Replaces its address by 10.77.0.`last`, as a lease that was given to another does.
     pub fn move_to(&mut self, last: u8) {
         let (old, new) = (self.address, address(last));
-        self.namespace.ip(&format!("addr add {new}/24 dev {INTERFACE}"));
         self.namespace.ip(&format!("addr del {old}/24 dev {INTERFACE}"));
+        self.namespace.ip(&format!("addr add {new}/24 dev {INTERFACE}"));
+        // The kernel has dropped it together with the last address.
+        self.namespace.ip(MULTICAST_ROUTE);
         self.address = new;
     }
 
@@ -87,7 +89,7 @@ impl Machine {
         let name = &self.namespace.name;
         let enter = || {
             let namespace = File::open(Path::new(NAMESPACES).join(name))?;
-            move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))?;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
             std::io::Result::Ok(())
         };
         let entered = thread::scope(|scope| {
@@ -166,3 +168,6 @@ const PREFIX: &str = "pf-e2e-";
 
 /// The one interface of a machine.
 const INTERFACE: &str = "lan0";
+
+/// By which what mDNS sends goes out of the one interface.
+const MULTICAST_ROUTE: &str = "route add 224.0.0.0/4 dev lan0";

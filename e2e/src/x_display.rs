@@ -85,7 +85,14 @@ impl XDisplay {
         let connection = &canvas.connection;
         let tree = connection.query_tree(canvas.root).ok()?.reply().ok()?;
         let is_it = |window: &Window| {
-            let text = connection.get_property(false, *window, atom(connection, b"_NET_WM_NAME")?, AtomEnum::ANY, 0, 256);
+            let text = connection.get_property(
+                false,
+                *window,
+                atom(connection, b"_NET_WM_NAME")?,
+                AtomEnum::ANY,
+                0,
+                256,
+            );
             let text = text.ok()?.reply().ok()?.value;
             let attributes = connection.get_window_attributes(*window).ok()?.reply().ok()?;
             let is_named = String::from_utf8_lossy(&text).contains(title);
@@ -115,8 +122,8 @@ impl XDisplay {
     /// When the server is gone.
     pub fn close(&self, TopLevel(window): TopLevel) {
         let connection = Canvas::open(&self.name()).connection;
-        let [protocols, delete] =
-            [b"WM_PROTOCOLS".as_slice(), b"WM_DELETE_WINDOW"].map(|name| atom(&connection, name).expect("an atom"));
+        let [protocols, delete] = [b"WM_PROTOCOLS".as_slice(), b"WM_DELETE_WINDOW"]
+            .map(|name| atom(&connection, name).expect("an atom"));
         let message = ClientMessageEvent::new(32, window, protocols, [delete, x11rb::CURRENT_TIME, 0, 0, 0]);
         let sent = connection.send_event(false, window, EventMask::NO_EVENT, message);
         sent.expect("the server is there").check().expect("the window is there");
