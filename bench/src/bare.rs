@@ -1,0 +1,260 @@
+//! The baseline of a handshake: quinn as it comes, with the TLS settings of the protocol and nothing around it.
+//!
+//! TLS 1.3 with the post-quantum hybrid, a certificate on both sides, no tickets. The host has a process of its own, as
+//! Punktfunk's has. What it does after the handshake goes by the protocol name: it keeps the connection, or ends it.
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::{Ipv4Addr, SocketAddr},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use pf_base::Identity;
+use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
+    server::{
+        NoServerSessionStorage,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
+use tokio::time::Instant;
+
+/// The argument that makes this program the host.
+pub(crate) const WORD: &str = "bare-host";
+
+/// What the host does with a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Keeps it until the client ends it.
+    Keep,
+    /// Ends it at once, as one refuses a stranger.
+    End,
+}
+
+/// A host in a process of its own.
+pub(crate) struct BareHost {
+    process: Child,
+    address: SocketAddr,
+}
+
+/// Dials it.
+pub(crate) struct BareClient {
+    endpoint: quinn::Endpoint,
+    config: quinn::ClientConfig,
+    host: SocketAddr,
+}
+
+impl BareHost {
+    pub(crate) fn start() -> Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .arg(WORD)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("no output")?).read_line(&mut line)?;
+        let address = line.trim().parse().context("the bare host did not start")?;
+        Ok(Self { process, address })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// A client of it. Must be called inside of a tokio runtime.
+    pub(crate) fn client(&self, after: After) -> Result<BareClient> {
+        let (certificate, key) = credentials()?;
+        let mut tls = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyKey))
+            .with_client_auth_cert(vec![certificate], key)?;
+        tls.alpn_protocols = vec![alpn(after).to_vec()];
+        tls.resumption = Resumption::disabled();
+        let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+        let endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(BareClient { endpoint, config, host: self.address })
+    }
+}
+
+impl Drop for BareHost {
+    fn drop(&mut self) {
+        // It is a child that holds nothing.
+        _ = self.process.kill();
+        _ = self.process.wait();
+    }
+}
+
+impl BareClient {
+    /// A handshake, to the client's end of it.
+    pub(crate) async fn handshake(&self) -> Result<Duration> {
+        let dialled = Instant::now();
+        let connection = self.endpoint.connect_with(self.config.clone(), self.host, "bare")?.await?;
+        let took = dialled.elapsed();
+        connection.close(0u8.into(), &[]);
+        Ok(took)
+    }
+
+    /// A handshake that the host ends as soon as it is done.
+    pub(crate) async fn be_refused(&self) -> Result<()> {
+        self.endpoint.connect_with(self.config.clone(), self.host, "bare")?.await?.closed().await;
+        Ok(())
+    }
+}
+
+/// Is the host until standard input ends.
+pub(crate) fn serve() -> Result<()> {
+    let (certificate, key) = credentials()?;
+    let mut tls = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(Arc::new(AnyKey))
+        .with_single_cert(vec![certificate], key)?;
+    tls.alpn_protocols = [After::Keep, After::End].map(|after| alpn(after).to_vec()).into();
+    tls.session_storage = Arc::new(NoServerSessionStorage {});
+    tls.send_tls13_tickets = 0;
+    let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let endpoint = {
+        let _inside = runtime.enter();
+        quinn::Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into())?
+    };
+    println!("{}", endpoint.local_addr()?);
+    std::io::stdout().flush()?;
+    runtime.spawn(async move {
+        while let Some(incoming) = endpoint.accept().await {
+            tokio::spawn(async move {
+                // A client that breaks off is its own measurement's error.
+                let Ok(connection) = incoming.await else { return };
+                let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+                if data.is_some_and(|data| data.protocol.as_deref() == Some(alpn(After::End))) {
+                    connection.close(0u8.into(), &[]);
+                }
+                connection.closed().await;
+            });
+        }
+    });
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(())
+}
+
+fn alpn(after: After) -> &'static [u8] {
+    match after {
+        After::Keep => b"keep",
+        After::End => b"end",
+    }
+}
+
+fn credentials() -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
+    let identity = new_identity()?;
+    let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
+    Ok((identity.certificate().to_vec().into(), key.into()))
+}
+
+/// An identity that nobody knows.
+pub(crate) fn new_identity() -> Result<Identity> {
+    let directory = tempfile::tempdir()?;
+    Ok(pf_store::identity::load_or_create(&pf_store::DataDir::open(directory.path().join("identity"))?)?)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    use aws_lc_rs::kx_group::{SECP256R1, X25519, X25519MLKEM768};
+    let kx_groups = vec![X25519MLKEM768, X25519, SECP256R1];
+    Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
+}
+
+/// Takes any certificate whose key signed the handshake.
+#[derive(Debug)]
+struct AnyKey;
+
+impl AnyKey {
+    fn verify(
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, &algorithms)
+    }
+}
+
+impl ServerCertVerifier for AnyKey {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not offered".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Self::verify(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}
+
+impl ClientCertVerifier for AnyKey {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not offered".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Self::verify(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
+    }
+}

@@ -1,0 +1,39 @@
+//! What `/proc` knows of a process, and of the machine.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result};
+
+/// What `/proc` counts a process's time in: Linux's `USER_HZ` is 100 wherever it runs.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The time on processors that a process has taken so far, its threads included; also of one that has just ended.
+pub(crate) fn cpu_time(id: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("the process is gone")?;
+    // The name may hold spaces; what follows its closing bracket does not.
+    let fields: Vec<_> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok());
+    let (user, system) = ticks(11).zip(ticks(12)).context("/proc/…/stat has no times")?;
+    Ok(TICK * u32::try_from(user + system)?)
+}
+
+/// The memory that a process has in use, in KiB.
+pub(crate) fn memory(id: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).context("the process is gone")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    number.context("/proc/…/status has no VmRSS")
+}
+
+/// One line on the machine, and on how busy it was.
+pub(crate) fn machine() -> String {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (cpus, load) = (read("/proc/cpuinfo"), read("/proc/loadavg"));
+    let mut models = cpus.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = models.next().map_or("unknown processor", |(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load: Vec<_> = load.split(' ').take(3).collect();
+    let kernel = rustix::system::uname();
+    let release = kernel.release().to_string_lossy().into_owned();
+    format!("{cores} × {model}, Linux {release}; load averages at the end: {}.", load.join(", "))
+}
