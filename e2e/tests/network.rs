@@ -237,18 +237,16 @@ fn inv_39_a_host_that_was_once_pinned_is_never_trusted_on_first_use() {
 /// A host was once seen to require pairing; the adverts for its name say optional ever after.
 #[test]
 fn inv_39_a_host_that_was_seen_to_require_pairing_is_never_trusted_on_first_use() {
-    let scene = Scene::new(Host::m3());
+    let mut scene = Scene::new(Host::m3());
     scene.await_advert("the host's advert", |advert| advert["name"] == "den");
     // Who is asked for a PIN and types none has heard the host, and left no request.
     assert_ne!(scene.run(&["pair", "den"]).exit, 0);
     assert_eq!(scene.client.state_of(scene.host.fingerprint()).as_deref(), Some("seen"));
-    let Scene { host, client, host_machine, client_machine, elsewhere, _lan } = scene;
-    let mut host = host;
-    host.terminate();
+    scene.host.terminate();
     // The same key, now open: also an owner who changed their mind is paired by PIN by this client.
-    let setup = host.into_setup().arg("--allow-tofu");
-    let host = host_machine.run(|| setup.start());
-    let scene = Scene { host, client, host_machine, client_machine, elsewhere, _lan };
+    let setup = scene.host.into_setup().arg("--allow-tofu");
+    let host = scene.host_machine.run(|| setup.start());
+    let scene = Scene { host, ..scene };
     scene.await_advert("the open host's advert", |advert| advert["pair"] == "optional");
     scene.connect("den", &["--trust-first-use"]).expect_failure(22, "tofu_not_offered");
     assert!(!scene.client.has_pin());

@@ -247,13 +247,14 @@ impl LossyLink {
         let client = Arc::new(Mutex::new(None));
         let (to_host, from_client) = mpsc::sync_channel(QUEUE);
         let (to_client, from_host) = mpsc::sync_channel(QUEUE);
-        let take_in = |socket: &Arc<UdpSocket>, seed, line, client| {
+        let take_in = |socket: &Arc<UdpSocket>, seed, line, client: Option<&Arc<Mutex<_>>>| {
             socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-            let (socket, lost, over) = (Arc::clone(socket), Arc::clone(&lost), Arc::clone(&over));
-            thread::spawn(move || take_in(&socket, seed, &line, client, &lost, &over))
+            let (socket, client) = (Arc::clone(socket), client.cloned());
+            let (lost, over) = (Arc::clone(&lost), Arc::clone(&over));
+            thread::spawn(move || take_in(&socket, seed, &line, client.as_deref(), &lost, &over))
         };
         let threads = vec![
-            take_in(&front, 1, to_host, Some(Arc::clone(&client))),
+            take_in(&front, 1, to_host, Some(&client)),
             take_in(&back, 2, to_client, None),
             thread::spawn(move || {
                 // A packet that a socket does not take is one more that the link loses.
@@ -285,20 +286,20 @@ fn take_in(
     socket: &UdpSocket,
     mut seed: u64,
     line: &SyncSender<Packet>,
-    client: Option<Arc<Mutex<Option<SocketAddr>>>>,
+    client: Option<&Mutex<Option<SocketAddr>>>,
     lost: &AtomicBool,
     over: &AtomicBool,
 ) {
-    let mut buffer = [0; 65536];
+    let mut buffer = [0; LARGEST_PACKET];
     while !over.load(Ordering::Relaxed) {
         // Nothing came for a while, or an earlier packet met a closed port.
         let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
-        if let Some(client) = &client {
+        if let Some(client) = client {
             *client.lock().unwrap() = Some(from);
         }
         // Knuth's MMIX generator; its upper bits are good enough to spread losses.
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let is_lost = (seed >> 33) % 50 == 0;
+        let is_lost = (seed >> 33).is_multiple_of(50);
         lost.fetch_or(is_lost, Ordering::Relaxed);
         if !is_lost {
             // A full queue drops, too, as any router's does.
@@ -313,6 +314,9 @@ fn deliver(line: &Receiver<Packet>, send: impl Fn(&[u8])) {
         send(&packet);
     }
 }
+
+/// The largest packet that the link takes, in bytes: more than any that QUIC sends here.
+const LARGEST_PACKET: usize = 2048;
 
 /// How many packets are on the link at most.
 const QUEUE: usize = 1024;
