@@ -1,7 +1,8 @@
 //! The baseline of a handshake: quinn as it comes, with the TLS settings of the protocol and nothing around it.
 //!
 //! TLS 1.3 with the post-quantum hybrid, a certificate on both sides, no tickets. The host has a process of its own, as
-//! Punktfunk's has. What it does after the handshake goes by the protocol name: it keeps the connection, or ends it.
+//! Punktfunk's has. What it does after the handshake goes by the protocol name: it keeps the connection and
+//! sends back what it gets, or ends it.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -32,10 +33,13 @@ use tokio::time::Instant;
 /// The argument that makes this program the host.
 pub(crate) const WORD: &str = "bare-host";
 
+/// A message as long as a client's hello.
+const MESSAGE: [u8; 64] = [7; 64];
+
 /// What the host does with a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
-    /// Keeps it until the client ends it.
+    /// Keeps it until the client ends it, and sends back the first message.
     Keep,
     /// Ends it at once, as one refuses a stranger.
     End,
@@ -105,6 +109,18 @@ impl BareClient {
         Ok(took)
     }
 
+    /// A handshake, and a message that the host sends back.
+    pub(crate) async fn be_answered(&self) -> Result<Duration> {
+        let dialled = Instant::now();
+        let connection = self.endpoint.connect_with(self.config.clone(), self.host, "bare")?.await?;
+        let (mut to_host, mut from_host) = connection.open_bi().await?;
+        to_host.write_all(&MESSAGE).await?;
+        from_host.read_exact(&mut [0; MESSAGE.len()]).await?;
+        let took = dialled.elapsed();
+        connection.close(0u8.into(), &[]);
+        Ok(took)
+    }
+
     /// A handshake that the host ends as soon as it is done.
     pub(crate) async fn be_refused(&self) -> Result<()> {
         self.endpoint.connect_with(self.config.clone(), self.host, "bare")?.await?.closed().await;
@@ -138,6 +154,13 @@ pub(crate) fn serve() -> Result<()> {
                 let data = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
                 if data.is_some_and(|data| data.protocol.as_deref() == Some(alpn(After::End))) {
                     connection.close(0u8.into(), &[]);
+                }
+                if let Ok((mut to_client, mut from_client)) = connection.accept_bi().await {
+                    let mut message = MESSAGE;
+                    if from_client.read_exact(&mut message).await.is_ok() {
+                        // A client that is gone wants no answer.
+                        let _ = to_client.write_all(&message).await;
+                    }
                 }
                 connection.closed().await;
             });

@@ -23,6 +23,7 @@ use crate::{
 };
 
 /// One picture size and rate.
+#[derive(Clone, Copy)]
 pub(crate) struct Test {
     name: &'static str,
     size: Size,
@@ -86,7 +87,7 @@ pub(crate) fn measure(table: &mut Table, test: Test) -> Result<()> {
 
     let host_before = cpu_time(host.id())?;
     let Watched { said, cpu } = viewer.watch(&["--seconds", WATCHED], fps)?;
-    let host_cpu = cpu_time(host.id())? - host_before;
+    let host_cpu = cpu_time(host.id())?.saturating_sub(host_before);
     let mut bare = Bare::open(screen.name(), size, fps)?;
     let mut bare_latencies = (0..BARE_PICTURES).map(|_| bare.picture()).collect::<Result<Vec<_>>>()?;
     for (key, percent, aim) in [("p50", 50, latency_aim), ("p95", 95, ""), ("p99", 99, "")] {
@@ -189,8 +190,8 @@ impl Bare {
         let encoded = self.encoder.encode(&self.picture, FrameKind::Auto)?;
         let half = cpu_of_this_process();
         self.decoder.decode(encoded.access_unit)?.context("no picture")?;
-        self.encoding += half - begun;
-        self.decoding += cpu_of_this_process() - half;
+        self.encoding += half.saturating_sub(begun);
+        self.decoding += cpu_of_this_process().saturating_sub(half);
         Ok(captured.captured.elapsed())
     }
 }

@@ -80,7 +80,7 @@ pub(crate) fn draw(display: &str) -> Result<()> {
         let (left, top) = ((frame * 5 % u32::from(width - side)) as i16, (frame * 3 % span) as i16);
         fill(0x002E_5A88, &[Rectangle { x: left, y: top, width: side, height: side }])?;
         let stripes: Vec<_> = (0..side / 16)
-            .map(|row| Rectangle { x: left + 8, y: top + (row * 16) as i16, width: side - 16, height: 6 })
+            .map(|row| Rectangle { x: left + 8, y: top + (row * 16).cast_signed(), width: side - 16, height: 6 })
             .collect();
         fill(0x00F0_C040, &stripes)?;
         // The server draws all of it before anyone else's turn, so nobody sees a half-drawn picture for long.
@@ -94,8 +94,8 @@ fn words(width: u16, height: u16) -> Vec<Rectangle> {
     let rows = (1..height / 24).map(|row| row * 24);
     rows.flat_map(|y| {
         (1..width / 12).filter(move |column| (column * 7 + y) % 5 != 0).map(move |column| Rectangle {
-            x: (column * 12) as i16,
-            y: y as i16,
+            x: (column * 12).cast_signed(),
+            y: y.cast_signed(),
             width: 9,
             height: 10,
         })
