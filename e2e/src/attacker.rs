@@ -33,7 +33,7 @@ impl Identities {
     /// A fresh one.
     pub fn fresh(&self) -> Identity {
         let place = tempfile::Builder::new().prefix("key-").tempdir_in(self.0.path()).unwrap();
-        pf_store::identity::load_or_create(&DataDir::open(place.path()).unwrap()).unwrap()
+        pf_store::identity::load_or_create(&DataDir::open(place.path().join("data")).unwrap()).unwrap()
     }
 }
 

@@ -197,6 +197,12 @@ impl HostSetup {
         self
     }
 
+    /// With PINs of ten digits: no two of one test are the same by chance.
+    #[must_use]
+    pub fn long_pins(self) -> Self {
+        self.arg("--pin-digits").arg("10")
+    }
+
     /// No more of these arguments.
     #[must_use]
     pub fn without_args(mut self) -> Self {
