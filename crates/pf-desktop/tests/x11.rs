@@ -13,7 +13,7 @@ use pf_media::timecode::TimeCode;
 use rustix::process::Signal;
 use x11rb::protocol::randr::{ConnectionExt as _, Rotation};
 
-use support::{Client, XServer, bounded_stop, far, fps, next, next_where, settle};
+use support::{Client, Pixels, XServer, bounded_stop, far, fps, next, next_where, settle};
 
 const RED: u32 = 0x00C8_1E32;
 const BLUE: u32 = 0x000A_14F0;
@@ -114,26 +114,30 @@ fn a_screen_that_stands_still_makes_no_picture() {
 
 /// Damage that is reset at the wrong moment is lost, and the last change never shows.
 #[test]
-fn the_last_of_many_changes_always_shows() {
-    const FRAMES: u32 = 2000;
-    let server = XServer::xvfb("320x180x24", &[]);
+fn the_last_change_always_shows() {
+    const FRAMES: u32 = 1000;
+    let server = XServer::xvfb("640x480x24", &[]);
     let mut source = X11Source::open(Some(&server.name()), fps(1000), &bounded_stop()).unwrap();
     let client = server.client();
+    let (draw, frames) = std::sync::mpsc::channel();
     let drawing = std::thread::spawn(move || {
-        for frame in 1..=FRAMES {
+        for frame in frames {
+            // The first change wakes the source. The second falls into another phase of its taking a picture
+            // each time, from before it has begun until after it has ended.
             client.draw_code(TimeCode { frame, micros: 0 });
-            // As fast as the server draws, so that it falls into every phase of taking a picture.
-            client.finish();
+            let later = Instant::now() + Duration::from_micros(u64::from(frame) * 7 % 1500);
+            while Instant::now() < later {
+                std::hint::spin_loop();
+            }
+            client.fill(frame, &[(300, 170, 9, 9)]);
         }
     });
-    let mut last = 0;
-    next_where(&mut source, |pixels| {
-        // Half-drawn codes do not read.
-        let frame = pixels.code().map_or(last, |code| code.frame);
-        assert!(frame >= last, "picture {frame} after {last}");
-        last = frame;
-        frame == FRAMES
-    });
+    for frame in 1..=FRAMES {
+        draw.send(frame).unwrap();
+        let is_shown = |pixels: &Pixels| pixels.code().is_some_and(|code| code.frame == frame);
+        next_where(&mut source, |pixels| pixels.at(304, 174) == frame && is_shown(pixels));
+    }
+    drop(draw);
     drawing.join().unwrap();
 }
 
@@ -314,20 +318,23 @@ fn stopping_ends_the_wait_for_something_new() {
 /// A session must be able to end while its X server hangs.
 #[test]
 fn stopping_ends_the_wait_for_a_server_that_hangs() {
+    /// Less than a source itself waits for an answer (30 s), else this would prove only that.
+    const LIMIT: Duration = Duration::from_secs(15);
     let server = XServer::xvfb("320x240x24", &[]);
     let stop = bounded_stop();
     let mut source = X11Source::open(Some(&server.name()), fps(60), &stop).unwrap();
     server.signal(Signal::STOP);
-    // The first picture is always due: this one waits for the server's answer.
-    let waiting = std::thread::spawn(move || next(&mut source, far()).err());
-    let display = server.name();
-    let opening = std::thread::spawn({
-        let stop = stop.clone();
-        move || X11Source::open(Some(&display), fps(60), &stop).err()
+    let (ended, ends) = std::sync::mpsc::channel();
+    std::thread::spawn({
+        let (display, stop, ended) = (server.name(), stop.clone(), ended.clone());
+        move || ended.send(X11Source::open(Some(&display), fps(60), &stop).err())
     });
+    // The first picture is always due: this waits for the server's answer.
+    std::thread::spawn(move || ended.send(next(&mut source, far()).err()));
     stop.stop();
-    assert_eq!(waiting.join().unwrap(), Some(SourceError::Stopped));
-    assert_eq!(opening.join().unwrap(), Some(SourceError::Stopped));
+    for _ in 0..2 {
+        assert_eq!(ends.recv_timeout(LIMIT).unwrap(), Some(SourceError::Stopped));
+    }
 }
 
 #[test]
