@@ -5,7 +5,7 @@ use pf_e2e::{Attacker, ClientInstall, Host};
 
 /// A guest on a host whose owner opted in to nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn inv_42_a_host_admits_no_guest_by_default() {
+async fn inv_31_inv_42_the_session_plane_lets_no_unpaired_device_in_by_default() {
     for setup in
         [Host::serve(), Host::m3(), Host::m3().arg("--require-pairing"), Host::m3().arg("--allow-pairing")]
     {
