@@ -5,7 +5,7 @@
 //! One thread, one queue: two events never race.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -82,6 +82,7 @@ impl Gate {
             store,
             clock,
             lines: HashMap::new(),
+            owed: VecDeque::new(),
             later: Vec::new(),
             untidy_since: Some(clock.now()),
             stopping_since: None,
@@ -185,6 +186,8 @@ struct Keeper {
     store: HostStore,
     clock: Clock,
     lines: HashMap<ConnectionId, async_mpsc::UnboundedSender<Effect>>,
+    /// What is in force already and could not be stored, oldest first: nothing else is stored before it.
+    owed: VecDeque<(Timestamp, Vec<Change>)>,
     later: Vec<(Timestamp, Vec<Change>)>,
     /// Since when there is something to store, or a copy to keep, that nobody waits for.
     untidy_since: Option<Timestamp>,
@@ -209,6 +212,8 @@ impl Keeper {
                     }
                 }
                 Ok(Message::Owner(act, reply)) => {
+                    // What the owner does comes after what happened before, in the log, too.
+                    self.store_later();
                     let event = act(&self.state, self.clock.now());
                     // Who asked may be gone already; the act stands.
                     let _ = reply.send(self.put_event(event, Origin::Owner));
@@ -244,7 +249,13 @@ impl Keeper {
     fn patience(&self) -> Duration {
         let until_deadline = self.state.next_deadline().map_or(IDLE, |at| at.since(self.clock.now()));
         let is_impatient = self.untidy_since.is_some() || self.stopping_since.is_some();
-        if is_impatient { until_deadline.min(LULL) } else { until_deadline }
+        if is_impatient {
+            until_deadline.min(LULL)
+        } else if self.owed.is_empty() {
+            until_deadline
+        } else {
+            until_deadline.min(TRY_AGAIN)
+        }
     }
 
     /// Puts an event that nobody waits for the reply of.
@@ -257,7 +268,7 @@ impl Keeper {
     fn put_event(&mut self, event: Event, origin: Origin) -> Result<Reply, StoreError> {
         let now = self.clock.now();
         let Step { state, changes, effects, later, reply, unsaved } = step(&self.state, event, now);
-        let stored = if changes.is_empty() { Ok(()) } else { self.store.commit(&changes, now) };
+        let stored = if changes.is_empty() { Ok(()) } else { self.store(&changes, now) };
         if !(changes.is_empty() && later.is_empty()) {
             self.untidy_since.get_or_insert(now);
         }
@@ -277,7 +288,29 @@ impl Keeper {
                 Err(_) => self.carry_out_unsaved(effect, unsaved, origin),
             }
         }
+        if stored.is_err() && unsaved == Unsaved::StayClosed {
+            self.owed.push_back((now, changes));
+        }
         stored.map(|()| reply)
+    }
+
+    /// Stores changes, after all that is owed.
+    fn store(&mut self, changes: &[Change], at: Timestamp) -> Result<(), StoreError> {
+        self.store_owed()?;
+        self.store.commit(changes, at)
+    }
+
+    /// Stores what is in force and could not be stored before: a removal that stays unstored is undone by the next
+    /// start.
+    fn store_owed(&mut self) -> Result<(), StoreError> {
+        while let Some((at, changes)) = self.owed.pop_front() {
+            if let Err(error) = self.store.commit(&changes, at) {
+                self.owed.push_front((at, changes));
+                return Err(error);
+            }
+            self.tell_watchers(at, &changes);
+        }
+        Ok(())
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -321,10 +354,13 @@ impl Keeper {
         }
     }
 
-    /// Stores what nobody waited for.
+    /// Stores what is owed, and what nobody waited for.
     fn store_later(&mut self) {
+        if let Err(error) = self.store_owed() {
+            tracing::error!(%error, "what is in force could still not be stored");
+        }
         for (at, changes) in std::mem::take(&mut self.later) {
-            match self.store.commit(&changes, at) {
+            match self.store(&changes, at) {
                 Ok(()) => self.tell_watchers(at, &changes),
                 Err(error) => tracing::error!(%error, "audit entries could not be stored"),
             }
@@ -355,6 +391,9 @@ const LULL: Duration = Duration::from_millis(200);
 
 /// How long a host that stops waits to hear of the end of its connections.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long until what is owed to the store is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// How long it may be put off where there is no such lull.
 const UNTIDY_AT_MOST: Duration = Duration::from_secs(2);

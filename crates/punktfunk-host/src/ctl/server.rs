@@ -3,7 +3,7 @@
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use pf_base::{Code, DeviceName, Fingerprint, PairPolicy, Timestamp};
-use pf_store::{AuditQuery, AuditRow};
+use pf_store::{AuditQuery, AuditRow, StoreError};
 use pf_trust::{
     admission::{Event, OwnerError, Reply, RequestId, State, Target},
     proof::Comparison,
@@ -228,7 +228,10 @@ impl Desk {
 
     async fn remove(&self, fingerprint: &str) -> Result<Value, Failure> {
         let (fingerprint, label) = self.device(fingerprint).await?;
-        self.act(move |_, _| Event::Remove { fingerprint }).await?;
+        match self.gate.owner(move |_, _| Event::Remove { fingerprint }).await {
+            Ok(reply) => done(reply)?,
+            Err(error) => return Err(in_force_but_unsaved(&error)),
+        };
         Ok(json!({ "fingerprint": fingerprint.hex(), "label": label.as_str() }))
     }
 
@@ -272,12 +275,7 @@ impl Desk {
         &self,
         act: impl FnOnce(&State, Timestamp) -> Event + Send + 'static,
     ) -> Result<Reply, Failure> {
-        match self.gate.owner(act).await {
-            Ok(Reply::Refused(error)) => Err(refused(error)),
-            Ok(Reply::None) => Err(stopping()),
-            Ok(reply) => Ok(reply),
-            Err(error) => Err(error.into()),
-        }
+        done(self.gate.owner(act).await?)
     }
 
     async fn look<T: Send + 'static>(
@@ -286,6 +284,21 @@ impl Desk {
     ) -> Result<T, Failure> {
         self.gate.inspect(move |state, _, now| look(state, now)).await.ok_or_else(stopping)
     }
+}
+
+fn done(reply: Reply) -> Result<Reply, Failure> {
+    match reply {
+        Reply::Refused(error) => Err(refused(error)),
+        Reply::None => Err(stopping()),
+        reply => Ok(reply),
+    }
+}
+
+/// A removal holds from when the owner asks for it, whether it could be stored or not.
+fn in_force_but_unsaved(error: &StoreError) -> Failure {
+    let message = format!("{} The removal is in force, and not stored yet.", sentence(&error.to_string()));
+    let hint = format!("{}; the host stores it by itself then. Do not stop it before", error.hint());
+    Failure::new(Code::StoreUnreadable, message, sentence(&hint))
 }
 
 fn refused(error: OwnerError) -> Failure {
