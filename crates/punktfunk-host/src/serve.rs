@@ -118,14 +118,16 @@ impl Host {
         let (gate, gate_thread) =
             Gate::start(self.state, self.store, self.clock, move |armed| announce(&armed, is_json))
                 .map_err(|error| machine_failed(&error))?;
-        if is_json {
-            let pin =
-                gate.inspect(|state, _, _| state.window().map(|open| open.pin_for_the_owner().clone())).await;
-            say(&Answer::new(Ok(introduction(&facts, pin.flatten().as_ref()))).to_line());
-        }
+        let pin =
+            gate.inspect(|state, _, _| state.window().map(|open| open.pin_for_the_owner().clone())).await;
+        let introduction = introduction(&facts, pin.flatten().as_ref());
         let control =
             ctl::serve(self.data_dir.path(), gate.clone(), facts).map_err(|error| machine_failed(&error))?;
         let control = tokio::spawn(control);
+        if is_json {
+            // Whoever reads this may use the control socket at once.
+            say(&Answer::new(Ok(introduction)).to_line());
+        }
         let advertiser = (!options.no_mdns)
             .then(|| advertise(&self.name, &self.identity, self.policy, port, options.bind));
 
