@@ -10,7 +10,10 @@ mod window;
 
 use std::{process::ExitCode, time::Instant};
 
-use clap::{Parser, error::ErrorKind};
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use pf_base::Code;
 
 use cli::Cli;
@@ -20,8 +23,20 @@ fn main() -> ExitCode {
     log_to_stderr();
     match Cli::try_parse() {
         Ok(cli) => commands::run(cli, started),
-        Err(error) => usage(&error),
+        Err(error) => usage(&without_pin(error)),
     }
+}
+
+/// The same error, which does not repeat what was typed as a PIN: with a slip in it, it is still most of one.
+fn without_pin(mut error: clap::Error) -> clap::Error {
+    let is_about_pin = matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(argument)) if argument.starts_with("--pin ")
+    );
+    if is_about_pin {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 /// Logs what a person who looks for a fault asks for with `RUST_LOG`; errors otherwise.

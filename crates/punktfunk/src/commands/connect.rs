@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{IsTerminal, Write},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +23,7 @@ const HEADLESS_SIZE: Size = Size::new(1280, 720);
 
 pub(super) fn connect(
     runtime: &Runtime,
-    client: Client,
+    client: Arc<Client>,
     options: Connect,
     json: bool,
     started: Instant,
@@ -37,7 +38,6 @@ pub(super) fn connect(
         runtime.block_on(async {
             let (session, check_code) = open(&client, &options, wishes, json).await?;
             let (report, result) = session.play(play, Box::new(Nowhere), interrupted()).await;
-            client.shutdown().await;
             result.map(|()| (report, check_code))
         })?
     } else {
@@ -52,7 +52,6 @@ pub(super) fn connect(
                 }
             };
             let (report, result) = session.play(play, sink, stop).await;
-            client.shutdown().await;
             result.map(|()| (report, check_code))
         })?
     };

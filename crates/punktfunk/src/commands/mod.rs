@@ -8,6 +8,7 @@ mod request;
 use std::{
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -32,7 +33,7 @@ pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
         }
     };
     let client = match runtime.block_on(async { open(&cli) }) {
-        Ok(client) => client,
+        Ok(client) => Arc::new(client),
         Err(failure) => return output::finish(Err((failure, String::new())), json),
     };
     let host = named_host(&cli.command);
@@ -41,10 +42,12 @@ pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
         Command::Hosts => hosts::hosts(&client),
         Command::Pair { host, pin } => runtime.block_on(pair::pair(&client, &host, pin, json)),
         Command::Request { host } => runtime.block_on(request::request(&client, &host, json)),
-        Command::Connect(options) => connect::connect(&runtime, client, options, json, started),
+        Command::Connect(options) => connect::connect(&runtime, Arc::clone(&client), options, json, started),
         Command::Forget { host } => hosts::forget(&client, &host),
         Command::Identity => Ok(hosts::identity(&client)),
     };
+    // However it ended: a host that is not told holds a place for this machine until it notices by itself.
+    runtime.block_on(client.shutdown());
     output::finish(result.map_err(|failure| (failure, host)), json)
 }
 

@@ -21,7 +21,6 @@ pub(super) async fn pair(
         ask_for_pin(digits.count(), json).await?
     };
     let paired = client.pair(&found, pin).await?;
-    client.shutdown().await;
     Ok(Output::new(
         json!({
             "name": paired.name.as_str(),

@@ -21,7 +21,6 @@ pub(super) struct Approved {
 pub(super) async fn request(client: &Client, host: &str, json: bool) -> Result<Output, Failure> {
     let found = client.find(host).await?;
     let approved = ask_and_wait(client, &found, json).await?;
-    client.shutdown().await;
     let note = match approved.compared {
         Comparison::CodeShown => "",
         Comparison::NothingToCompare => " The check code was not confirmed here.",
