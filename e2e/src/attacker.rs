@@ -156,11 +156,10 @@ impl Attacker {
         }
     }
 
-    /// Asks for a session: the admitted connection, or the code with which the host ends it.
-    pub async fn enter(&self, address: SocketAddr) -> Result<Connection, Code> {
+    /// Asks for a session: the admitted one, or the code with which the host ends it.
+    pub async fn enter(&self, address: SocketAddr) -> Result<Visit, Code> {
         let connection = self.dial(address, Plane::Session).await;
-        let mut control: ControlStream<session::ClientMessage, session::HostMessage> =
-            connection.open_control().await.map_err(pf_net::Closed::code)?;
+        let mut control: SessionControl = connection.open_control().await.map_err(pf_net::Closed::code)?;
         let hello = session::ClientMessage::Hello(session::SessionHello {
             versions: vec![pf_proto::VERSION],
             device_name: DeviceName::sanitise("attacker"),
@@ -175,7 +174,7 @@ impl Attacker {
         };
         match soon("Admitted", heard).await {
             Ok(received) => match received.message {
-                session::HostMessage::Admitted(_) => Ok(connection),
+                session::HostMessage::Admitted(_) => Ok(Visit { connection, _control: control }),
                 other => panic!("{other:?} in the place of Admitted"),
             },
             Err(_) => Err(soon("the reason", connection.closed()).await.code()),
@@ -188,6 +187,17 @@ impl Default for Attacker {
         Self::new()
     }
 }
+
+/// An admitted session.
+#[derive(Debug)]
+pub struct Visit {
+    /// The connection.
+    pub connection: Connection,
+    /// A client whose stream ends has left.
+    _control: SessionControl,
+}
+
+type SessionControl = ControlStream<session::ClientMessage, session::HostMessage>;
 
 /// An open pairing stream.
 #[derive(Debug)]

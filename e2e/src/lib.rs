@@ -42,7 +42,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use attacker::{Attacker, Identities, Line, Offered, Shared};
+pub use attacker::{Attacker, Identities, Line, Offered, Shared, Visit};
 pub use client::ClientInstall;
 pub use disk::SmallDisk;
 pub use host::{Host, HostSetup};

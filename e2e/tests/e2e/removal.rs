@@ -40,8 +40,8 @@ async fn inv_34_a_removal_that_races_an_admission_leaves_no_session() {
         let entering = tokio::spawn(async move { laptop.enter(address).await });
         host.ctl(&["remove", &fingerprint]);
         match soon("the entry", entering).await.unwrap() {
-            Ok(connection) => {
-                assert_eq!(soon("the cut", connection.closed()).await.code(), Code::Removed);
+            Ok(visit) => {
+                assert_eq!(soon("the cut", visit.connection.closed()).await.code(), Code::Removed);
             }
             Err(code) => assert_eq!(code, Code::Removed),
         }
