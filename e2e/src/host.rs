@@ -162,12 +162,14 @@ impl Host {
     }
 
     /// The same host after it was ended with SIGKILL and started again.
+    #[must_use]
     pub fn killed_and_started_again(mut self) -> Self {
         self.kill9();
         self.into_setup().start()
     }
 
     /// The same host after it was ended with SIGTERM and started again.
+    #[must_use]
     pub fn stopped_and_started_again(mut self) -> Self {
         self.terminate();
         self.into_setup().start()

@@ -52,7 +52,7 @@ pub use process::{Running, program};
 pub use relay::Relay;
 
 /// The longest that anything here may take: far more than it does on an idle machine, for a busy one.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What `look` comes to give, or a panic when it gives nothing for too long.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -75,7 +75,7 @@ fn forward(
     mut pass_on: impl FnMut(&[u8], SocketAddr) + Send + 'static,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
-        let mut packet = [0; 65536];
+        let mut packet = vec![0; usize::from(u16::MAX)];
         while !stop.load(Ordering::Relaxed) {
             match socket.recv_from(&mut packet) {
                 Ok((length, from)) => pass_on(&packet[..length], from),
