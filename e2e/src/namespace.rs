@@ -111,9 +111,9 @@ struct Namespace {
 
 impl Namespace {
     fn new(role: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{role}{count}", std::process::id());
+        let mut number = [0; 4];
+        getrandom::fill(&mut number).expect("the system has randomness");
+        let name = format!("{PREFIX}{}-{role}-{:08x}", std::process::id(), u32::from_ne_bytes(number));
         ip(&["netns", "add", &name]);
         Self { name }
     }
