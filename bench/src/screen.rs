@@ -80,7 +80,12 @@ pub(crate) fn draw(display: &str) -> Result<()> {
         let (left, top) = ((frame * 5 % u32::from(width - side)) as i16, (frame * 3 % span) as i16);
         fill(0x002E_5A88, &[Rectangle { x: left, y: top, width: side, height: side }])?;
         let stripes: Vec<_> = (0..side / 16)
-            .map(|row| Rectangle { x: left + 8, y: top + (row * 16).cast_signed(), width: side - 16, height: 6 })
+            .map(|row| Rectangle {
+                x: left + 8,
+                y: top + (row * 16).cast_signed(),
+                width: side - 16,
+                height: 6,
+            })
             .collect();
         fill(0x00F0_C040, &stripes)?;
         // The server draws all of it before anyone else's turn, so nobody sees a half-drawn picture for long.
