@@ -137,7 +137,7 @@ impl VirtualDisplay {
     fn mirror(&self, fps: NonZeroU32, stop: &Stop) -> Result<X11Source, SourceError> {
         let failed = |error: io::Error| SourceError::ServerFailed { reason: error.to_string() };
         let cookie = home::read_cookie(&self.home).map_err(failed)?;
-        let socket = UnixStream::connect(home::socket_path(self.number)).map_err(failed)?;
+        let socket = home::connect(self.number).map_err(failed)?;
         X11Source::open_private(socket, &cookie, fps, stop)
     }
 
@@ -212,15 +212,17 @@ impl Supervisor {
     /// Waits for the report on how the start went.
     fn first_report(&mut self, stop: &Stop) -> Result<Report, SourceError> {
         loop {
-            if let Some(report) = self.next_report() {
-                return Ok(report);
-            }
             let interest = Interest { fd: self.socket.as_fd(), flags: PollFlags::IN };
             let wake = stop.wait(Some(interest), None);
             if wake.map_err(SourceError::system("cannot wait for a virtual display"))? == Wake::Stopped {
                 return Err(SourceError::Stopped);
             }
-            if self.receive().is_err() {
+            let end = self.receive().err();
+            // A supervisor that has ended may have said why.
+            if let Some(report) = self.next_report() {
+                return Ok(report);
+            }
+            if end.is_some() {
                 let reason = "its supervisor ended without a word".to_owned();
                 return Err(SourceError::ServerFailed { reason });
             }

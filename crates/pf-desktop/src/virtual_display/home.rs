@@ -7,8 +7,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -90,8 +91,12 @@ impl Home {
 
     /// Notes the display's socket, for [`Self::clear`].
     pub(super) fn note_socket(&self, number: u16) -> io::Result<()> {
-        let file = fs::symlink_metadata(socket_path(number))?.ino();
-        self.write(SOCKET, format!("{number} {file}").as_bytes())
+        match fs::symlink_metadata(socket_path(number)) {
+            Ok(file) => self.write(SOCKET, format!("{number} {}", file.ino()).as_bytes()),
+            // See `connect`: there is nothing to clear then.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the directory and what the X server left; its processes are to be gone by then.
@@ -120,8 +125,24 @@ pub(super) fn authority_path(home: &Path) -> PathBuf {
     home.join(AUTHORITY)
 }
 
-/// The socket that a local X server listens on.
-pub(super) fn socket_path(number: u16) -> PathBuf {
+/// Connects to a local X server.
+///
+/// It listens on a file, and on a name of Linux's abstract namespace that goes with it. An X server that ends
+/// removes its file a little after it has let go of its number, and then it is perhaps the file of another one
+/// that has just started: that one answers by its name only.
+pub(super) fn connect(number: u16) -> io::Result<UnixStream> {
+    let path = socket_path(number);
+    UnixStream::connect(&path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            let name = SocketAddr::from_abstract_name(path.as_os_str().as_encoded_bytes())?;
+            UnixStream::connect_addr(&name)
+        }
+        _ => Err(error),
+    })
+}
+
+/// The file that a local X server listens on.
+fn socket_path(number: u16) -> PathBuf {
     Path::new("/tmp/.X11-unix").join(format!("X{number}"))
 }
 

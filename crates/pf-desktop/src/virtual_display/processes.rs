@@ -89,15 +89,19 @@ impl Process {
     }
 }
 
-/// Ends the processes that `find` finds, until it finds none.
+/// Ends the processes that `find` finds, until it finds none twice in a row.
+///
+/// Twice, because a process that is just loading another program has no readable environment for a moment.
 fn end_all(grace: Duration, mut find: impl FnMut() -> Vec<Process>) {
     let begin = Instant::now();
     let mut asked = HashSet::new();
+    let mut found_before = true;
     while begin.elapsed() < grace + KILL_PATIENCE {
         let found = find();
-        if found.is_empty() {
+        if found.is_empty() && !found_before {
             return;
         }
+        found_before = !found.is_empty();
         for process in found {
             if begin.elapsed() >= grace {
                 process.signal(Signal::KILL);

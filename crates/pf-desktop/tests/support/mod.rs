@@ -3,8 +3,9 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::num::NonZeroU32;
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -88,6 +89,16 @@ impl XServer {
 
     fn start(mut command: Command) -> Self {
         command.args(["-displayfd", "1"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        loop {
+            let server = Self::try_start(&mut command);
+            // Another test's server that was just ending may have removed this one's socket for its own.
+            if server.trace.file.is_some() {
+                return server;
+            }
+        }
+    }
+
+    fn try_start(command: &mut Command) -> Self {
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -139,23 +150,34 @@ impl Drop for XServer {
 /// The socket that a running X server has in `/tmp`; with `-displayfd` it takes no lock file.
 pub(crate) struct Trace {
     socket: PathBuf,
-    file: u64,
+    file: Option<u64>,
 }
 
 impl Trace {
     pub(crate) fn of(display: &str) -> Self {
         let socket = PathBuf::from(format!("/tmp/.X11-unix/X{}", &display[1..]));
-        let file = std::fs::symlink_metadata(&socket).unwrap().ino();
-        Self { socket, file }
+        Self { file: file_of(&socket), socket }
     }
 
     /// Whether the socket is still there, now that the server has ended.
     ///
     /// The number has been free for another test's server to take; that one would answer.
     pub(crate) fn is_left(&self) -> bool {
-        std::fs::symlink_metadata(&self.socket).is_ok_and(|meta| meta.ino() == self.file)
+        self.file.is_some()
+            && self.file == file_of(&self.socket)
             && UnixStream::connect(&self.socket).is_err()
     }
+}
+
+fn file_of(socket: &Path) -> Option<u64> {
+    std::fs::symlink_metadata(socket).ok().map(|file| file.ino())
+}
+
+/// Connects to a local X server, also when its socket's file is gone.
+pub(crate) fn dial(display: &str) -> std::io::Result<UnixStream> {
+    let path = format!("/tmp/.X11-unix/X{}", &display[1..]);
+    let name = SocketAddr::from_abstract_name(&path).unwrap();
+    UnixStream::connect(path).or_else(|_| UnixStream::connect_addr(&name))
 }
 
 /// An X client that draws on the root window.
