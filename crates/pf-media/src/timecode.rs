@@ -370,6 +370,16 @@ mod tests {
         }
     }
 
+    /// A picture that fades to the next shows both codes, one of them faintly.
+    #[test]
+    fn a_faint_code_is_no_code() {
+        let faint = |contrast: u32| -> Vec<u8> {
+            luma(ORIGIN, CODE).iter().map(|&value| (100 + u32::from(value) * contrast / 255) as u8).collect()
+        };
+        assert_eq!(read_at(&faint(MIN_CONTRAST), ORIGIN), Some(CODE));
+        assert_eq!(read_at(&faint(MIN_CONTRAST - 1), ORIGIN), None);
+    }
+
     #[test]
     fn a_code_that_is_not_where_it_should_be_is_none() {
         let plane = luma(ORIGIN, CODE);
