@@ -156,15 +156,27 @@ fn r6_trust_on_first_use_where_the_owner_and_the_person_chose_it() {
     let address = format!("{}:{}", scene.host_machine.address(), scene.host.socket_address().port());
     scene.connect(&address, &["--trust-first-use"]).expect_failure(22, "tofu_not_offered");
     assert!(!scene.client.has_pin());
-    let hesitant = ClientInstall::new("hesitant");
-    let asked = ["connect", "den", "--headless", "--frames", "3"];
-    scene.client_machine.run(|| hesitant.run(&asked)).expect_failure(10, "pairing_required");
-    assert!(!hesitant.has_pin());
 
+    // Without the person's word nothing happens, and it may still be given afterwards.
+    scene.connect("den", &[]).expect_failure(10, "pairing_required");
+    assert!(!scene.client.has_pin());
     scene.connect("den", &["--trust-first-use"]).expect_success();
     assert_eq!(scene.client.state_of(fingerprint).as_deref(), Some("first_use"));
     assert!(scene.host.devices().is_empty(), "a guest is not put on the allow-list");
     scene.connect("den", &[]).expect_success();
+}
+
+/// A host that was asked for access turns open: a client that takes that for the owner's yes is in, unpinned and unasked.
+#[test]
+fn r6_an_asked_host_that_lets_anyone_in_has_not_said_yes() {
+    let scene = Scene::new(Host::m3().arg("--allow-tofu"));
+    scene.await_advert("the host's advert", |advert| advert["name"] == "den");
+    let address = format!("{}:{}", scene.host_machine.address(), scene.host.socket_address().port());
+    for _ in 0..2 {
+        scene.connect(&address, &[]).expect_failure(10, "pairing_required");
+    }
+    scene.connect("den", &["--trust-first-use"]).expect_failure(10, "pairing_required");
+    assert!(!scene.client.has_pin());
 }
 
 /// An attacker advertises a required host's name and key as optional, so that a client trusts whoever answers.

@@ -119,11 +119,13 @@ impl Client {
         };
         let facts =
             found.facts(Some(&session.admitted().host_name), Some(session.connection.remote_address()));
-        let known = self.store().known(&facts, Some(expect))?;
         let mut store = self.store();
-        // Who is let in as a guest was not approved: anyone would be.
-        let is_approved = session.admitted().admitted_as == AdmittedAs::Paired;
-        if is_approved && matches!(known, Known::Asked { .. }) {
+        if matches!(store.known(&facts, Some(expect))?, Known::Asked { .. }) {
+            // Who is let in as a guest was not approved: the host lets anyone in, and nobody vouches for it.
+            if session.admitted().admitted_as == AdmittedAs::Guest {
+                session.connection.close(Code::Ended);
+                return Err(Failure::refused(Code::PairingRequired));
+            }
             store
                 .pin_approved(expect, Comparison::NothingToCompare, &facts, clock::now())
                 .map_err(not_pinned)?;

@@ -52,6 +52,9 @@ pub enum Failure {
     /// The host was pinned once and forgotten: only PIN pairing brings it back.
     #[error("the host was forgotten, and must be paired by PIN")]
     PinOnly,
+    /// The host is new and offers trust on first use, and its person did not choose that.
+    #[error("the host is new, and offers trust on first use")]
+    FirstUseOffered,
     /// Trust on first use was asked for where it is not offered.
     #[error("trust on first use is not offered here")]
     TofuNotOffered,
@@ -87,7 +90,7 @@ impl Failure {
             Self::FingerprintChanged { .. } => Code::FingerprintChanged,
             Self::WrongPin | Self::PinUsed => Code::WrongPin,
             Self::PinLength { .. } | Self::Ambiguous(_) => Code::Usage,
-            Self::PinOnly => Code::PairingRequired,
+            Self::PinOnly | Self::FirstUseOffered => Code::PairingRequired,
             Self::TofuNotOffered => Code::TofuNotOffered,
             Self::OwnIdentity | Self::Protocol => Code::ProtocolError,
             Self::Dial(error) => error.code(),

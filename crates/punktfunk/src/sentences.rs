@@ -53,6 +53,13 @@ pub(crate) fn sentence(failure: &Failure, host: &str) -> Sentence {
             format!("{host} was forgotten, and must be paired by PIN."),
             pair(host),
         ),
+        Failure::FirstUseOffered => (
+            format!("{host} is new here, and lets any device in as a guest."),
+            format!(
+                "The strong way: run `punktfunk-host ctl arm` at the host, then: punktfunk pair {host}\nThe weaker way, \
+                 which would not notice an impostor: punktfunk connect {host} --trust-first-use"
+            ),
+        ),
         Failure::TofuNotOffered => (
             "Trust on first use is not offered here: only for a host that is discovered, new, and opened by its owner."
                 .to_owned(),

@@ -96,7 +96,10 @@ async fn open(
     if first_use && !json && says_yes(&heard, &options.host).await {
         return Ok((client.trust_first_use(&found, &heard, wishes).await?, Value::Null));
     }
-    if ask || first_use {
+    if first_use {
+        return Err(Failure::FirstUseOffered);
+    }
+    if ask {
         leave_request(client, &found).await?;
     }
     Err(pairing_required())
