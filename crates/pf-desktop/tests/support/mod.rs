@@ -73,14 +73,14 @@ pub(crate) struct XServer {
 impl XServer {
     /// An Xvfb with a screen such as `640x480x24`.
     pub(crate) fn xvfb(screen: &str, options: &[&str]) -> Self {
-        let mut command = Command::new("Xvfb");
+        let mut command = lasting_as_this_thread("Xvfb");
         command.args(["-noreset", "-screen", "0", screen]).args(options);
         Self::start(command)
     }
 
     /// A server whose screen RandR can resize (Debian: tigervnc-standalone-server).
     pub(crate) fn resizable(size: Size, vnc_socket: &Path) -> Self {
-        let mut command = Command::new("Xtigervnc");
+        let mut command = lasting_as_this_thread("Xtigervnc");
         command.args(["-geometry", &size.to_string(), "-depth", "24", "-SecurityTypes", "None"]);
         // No network: its VNC side is out of the way.
         command.args(["-rfbport", "-1", "-rfbunixpath"]).arg(vnc_socket);
@@ -145,6 +145,13 @@ impl Drop for XServer {
             _ = std::fs::remove_file(&self.trace.socket);
         }
     }
+}
+
+/// A program that is killed when the test is, for instance by an impatient test runner.
+fn lasting_as_this_thread(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", program]);
+    command
 }
 
 /// The socket that a running X server has in `/tmp`; with `-displayfd` it takes no lock file.
