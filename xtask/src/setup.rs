@@ -159,11 +159,8 @@ const PACKAGES: &[Package] = &[
     test("avahi-utils", "looks at adverts with other eyes than ours", Proof::Program("avahi-browse")),
     test("avahi-daemon", "what avahi-browse asks", Proof::Program("avahi-daemon")),
     test("dbus", "how avahi-browse asks", Proof::Program("dbus-daemon")),
-    test("xauth", "cookies of the test displays", Proof::Program("xauth")),
-    test("x11-utils", "looks at windows in tests", Proof::Program("xwininfo")),
-    test("x11-xserver-utils", "sets up test displays", Proof::Program("xrandr")),
     test("xdotool", "types and clicks in tests", Proof::Program("xdotool")),
-    test("imagemagick", "looks at pictures in tests", Proof::Program("import")),
+    test("tigervnc-standalone-server", "a display that can be resized", Proof::Program("Xtigervnc")),
     test("git", "lists the files that tidy reads", Proof::Program("git")),
 ];
 

@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::{Captured, StreamError, newest::Newest};
 
-/// How long to wait for a picture at a time; a stop wakes the source earlier.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for a picture at a time. A pointer that a program moved shows no later than that.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Starts the thread. When it ends it waits for the sending one, and reports the first of their errors.
 pub(super) fn start(
