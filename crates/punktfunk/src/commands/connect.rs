@@ -13,7 +13,10 @@ use pf_client::{
 use pf_codec::I420View;
 use pf_media::picture::Size;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::request::ask_and_wait;
 use crate::{cli::Connect, output::Output, window};
@@ -147,10 +150,16 @@ fn wishes(options: &Connect, default_size: Size) -> Wishes {
     }
 }
 
-/// Waits for Ctrl-C.
+/// Waits for Ctrl-C, or for whoever ends this program kindly.
 async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
 }
 
