@@ -82,7 +82,7 @@ pub struct AuditEvent {
     pub fingerprint: Option<Fingerprint>,
     /// From which address, where there was one.
     pub address: Option<IpAddr>,
-    /// The device's name or label, where it has one.
+    /// The device's name or label, where it has one; for what happens to the console, the browser in a few words.
     pub name: Option<DeviceName>,
 }
 
@@ -123,6 +123,16 @@ pub enum AuditKind {
     SessionEnded,
     /// An unpaired or removed device was turned away.
     Refused,
+    /// Somebody signed in to the console, by password or by link.
+    ConsoleSignIn,
+    /// Somebody tried to, with a wrong password or link.
+    ConsoleSignInFailed,
+    /// A sign-in came to its end: signed out, ended by another or by time, or the password is another one.
+    ConsoleSignInEnded,
+    /// The console's password is another one.
+    ConsolePasswordChanged,
+    /// A link was made that signs in to the console once.
+    ConsoleLinkMade,
     /// Strangers were turned away, or asked, more often than is worth a line each: this many lines were left out.
     RefusedMore(u32),
 }
@@ -155,10 +165,15 @@ macro_rules! words {
                     _ => None,
                 }
             }
+
+            /// The words of all kinds, in the order of the kinds.
+            pub fn words() -> impl Iterator<Item = &'static str> {
+                KINDS.iter().map(|kind| kind.word())
+            }
         }
 
-        #[cfg(test)]
-        const KINDS: &[AuditKind] = &[$(AuditKind::$kind,)* AuditKind::RefusedMore(7)];
+        /// One of each kind.
+        const KINDS: &[AuditKind] = &[$(AuditKind::$kind,)* AuditKind::RefusedMore(1)];
     };
 }
 
@@ -180,6 +195,11 @@ words! {
     AdmittedAsGuest = "admitted_as_guest",
     SessionEnded = "session_ended",
     Refused = "refused",
+    ConsoleSignIn = "console_sign_in",
+    ConsoleSignInFailed = "console_sign_in_failed",
+    ConsoleSignInEnded = "console_sign_in_ended",
+    ConsolePasswordChanged = "console_password_changed",
+    ConsoleLinkMade = "console_link_made",
 }
 
 #[cfg(test)]

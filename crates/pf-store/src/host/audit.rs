@@ -1,7 +1,7 @@
 //! The audit log: every trust event for good, and the newest of what strangers can cause without end.
 //!
-//! The table `audit` can only grow; triggers in the database see to that. Refused connects and requests for access,
-//! which anybody can make by the thousand, go to a ring for each kind, so that they can neither fill the disk nor push
+//! The table `audit` can only grow; triggers in the database see to that. Refused connects, requests for access and
+//! failed sign-ins, which anybody can make by the thousand, go to a ring for each kind, so that they can neither fill the disk nor push
 //! out anything else. What the owner made of them is in the first table. Both are read as one log, numbered in one
 //! series.
 
@@ -73,7 +73,8 @@ fn is_anybodys(kind: AuditKind) -> bool {
         | AuditKind::RefusedMore(_)
         | AuditKind::Requested
         | AuditKind::RequestExpired
-        | AuditKind::AdmittedAsGuest => true,
+        | AuditKind::AdmittedAsGuest
+        | AuditKind::ConsoleSignInFailed => true,
         AuditKind::Armed
         | AuditKind::Disarmed
         | AuditKind::WindowExpired
@@ -86,7 +87,11 @@ fn is_anybodys(kind: AuditKind) -> bool {
         | AuditKind::Renamed
         | AuditKind::Removed
         | AuditKind::Admitted
-        | AuditKind::SessionEnded => false,
+        | AuditKind::SessionEnded
+        | AuditKind::ConsoleSignIn
+        | AuditKind::ConsoleSignInEnded
+        | AuditKind::ConsolePasswordChanged
+        | AuditKind::ConsoleLinkMade => false,
     }
 }
 
