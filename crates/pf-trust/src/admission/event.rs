@@ -88,6 +88,11 @@ pub enum Event {
         /// Which.
         fingerprint: Fingerprint,
     },
+    /// The owner ends one session. Its device stays what it is, and may come back.
+    EndSession {
+        /// The session's connection.
+        connection: ConnectionId,
+    },
     /// A peer finished its handshake on the session ALPN.
     Connect {
         /// Its connection.
@@ -322,6 +327,9 @@ pub enum OwnerError {
     /// No paired device has this fingerprint.
     #[error("no paired device has this fingerprint")]
     NoSuchDevice,
+    /// The session is over, or there was none on this connection.
+    #[error("no such session is on")]
+    NoSuchSession,
     /// The PIN is shorter than the policy asks for now.
     #[error("the PIN is too short")]
     PinTooShort,

@@ -26,6 +26,7 @@ mod event;
 pub mod limits;
 mod requests;
 mod sessions;
+mod topics;
 mod window;
 
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use event::{
 };
 pub use requests::{Parked, Request};
 pub use sessions::Session;
+pub use topics::Topics;
 pub use window::{Ending, Window, WindowOutcome};
 
 use audit::Meter;
@@ -288,6 +290,7 @@ impl Turn {
             Event::Deny { request } => self.deny(request),
             Event::Rename { fingerprint, label } => self.rename(fingerprint, label),
             Event::Remove { fingerprint } => self.remove(fingerprint),
+            Event::EndSession { connection } => self.cut_session(connection),
             Event::Connect { connection, peer } => self.connect(connection, peer),
             Event::Hello { connection, peer, name, purpose } => match purpose {
                 Purpose::Pin => self.begin_pin(connection, peer, name),

@@ -123,6 +123,15 @@ impl Turn {
         true
     }
 
+    /// The owner cuts one session; no list changes, so its device is let in again when it comes back.
+    pub(super) fn cut_session(&mut self, connection: ConnectionId) {
+        if !self.end_session(connection) {
+            return self.refuse_owner(OwnerError::NoSuchSession);
+        }
+        self.effects.push(Effect::Close { connection, code: Code::Ended });
+        self.reply = Reply::Done;
+    }
+
     /// The owner calls a device something else.
     pub(super) fn rename(&mut self, fingerprint: Fingerprint, label: DeviceName) {
         let Some(device) = self.state.devices.get_mut(&fingerprint) else {

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// A pairing window that is open, or will be when the cool-down is over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     target: Target,
     opens_at: Timestamp,

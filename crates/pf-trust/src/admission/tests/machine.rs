@@ -19,6 +19,7 @@ enum Act {
     Deny(Index),
     Rename(u8),
     Remove(u8),
+    EndSession(Index),
     Connect {
         device: u8,
         address: u8,
@@ -55,6 +56,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => any::<Index>().prop_map(Act::Deny),
         1 => device().prop_map(Act::Rename),
         2 => device().prop_map(Act::Remove),
+        2 => any::<Index>().prop_map(Act::EndSession),
         4 => (device(), 0..4_u8).prop_map(|(device, address)| Act::Connect { device, address }),
         8 => (device(), 0..8_u8, purpose)
             .prop_map(|(device, address, purpose)| Act::Hello { device, address, purpose }),
@@ -144,6 +146,7 @@ impl World {
                 (Event::Rename { fingerprint: device(*number).fingerprint, label: name("new") }, None)
             }
             Act::Remove(number) => (Event::Remove { fingerprint: device(*number).fingerprint }, None),
+            Act::EndSession(index) => (Event::EndSession { connection: self.pick(*index)?.0 }, None),
             Act::Connect { device, address } => {
                 let (connection, peer) = (self.host.new_connection(), at(*device, *address));
                 (Event::Connect { connection, peer }, Some(peer))
@@ -193,7 +196,10 @@ impl World {
         let early_tick = matches!(event, Event::Tick) && before.next_deadline().is_none_or(|due| due > now);
         let done = step(&before, event, now);
         assert!(
-            !early_tick || (done.effects.is_empty() && done.later.is_empty()),
+            !early_tick
+                || (done.effects.is_empty()
+                    && done.later.is_empty()
+                    && !done.state.changed_since(&before).any()),
             "something was due that no deadline told of: {done:?}"
         );
         let fails = disk == Disk::Full && !done.changes.is_empty();
@@ -301,7 +307,9 @@ impl World {
             assert!(welcome, "inv_32: {session:?} after {said}");
             assert_eq!(self.open.get(&session.connection).map(|open| open.1), Some(Told::In), "{said}");
         }
-        assert!(state.live().count() <= state.config().max_sessions);
+        let let_in = self.open.values().filter(|(_, told)| *told == Told::In).count();
+        assert_eq!(let_in, state.live().count(), "a session was cut and not told, after {said}");
+        assert!(let_in <= state.config().max_sessions);
         self.check_store();
         self.check_bounds();
         self.check_parked(before, said);

@@ -4,11 +4,11 @@
 mod attempts;
 mod cool_downs;
 mod machine;
-
 mod removal;
 mod requests;
 mod sessions;
 mod strangers;
+mod topics;
 mod windows;
 
 use std::{
@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     ConnectionId, Effect, Event, OwnerError, Peer, Purpose, Reply, RequestId, Role, State, Step, Target,
-    Unsaved, step,
+    Topics, Unsaved, step,
 };
 // What a host is made of, under the names that the topics use.
 use super::{Arming, Config, Ending, limits};

@@ -93,6 +93,51 @@ fn r2_a_stranger_at_a_full_host_hears_that_pairing_is_required() {
     assert_eq!(host.connect(device(1)).1.refusal(), Code::PairingRequired);
 }
 
+/// Ending one session is no removal, and none of the other sessions' business.
+#[test]
+fn r7_the_owner_ends_one_session_and_the_device_may_come_back() {
+    let mut host = Host::fresh();
+    host.pair(device(1));
+    let (connection, _) = host.connect(device(1));
+    let (other, _) = host.connect(device(1));
+    let done = host.does(Event::EndSession { connection });
+    assert_eq!(done.reply, Reply::Done);
+    assert_eq!(done.effects, [Effect::Close { connection, code: Code::Ended }]);
+    assert_eq!((done.audit(), done.changes), (vec![AuditKind::SessionEnded], vec![]));
+    assert_eq!(host.state.live().map(|session| session.connection).collect::<Vec<_>>(), [other]);
+    assert!(host.does(Event::Closed { connection }).audit().is_empty(), "it ended once");
+    assert!(matches!(host.connect(device(1)).1.effects[..], [Effect::Admit { role: Role::Paired, .. }]));
+}
+
+#[test]
+fn r7_a_guests_session_is_ended_too() {
+    let mut host = open_host();
+    let (connection, _) = host.connect(device(1));
+    let done = host.does(Event::EndSession { connection });
+    assert_eq!(done.effects, [Effect::Close { connection, code: Code::Ended }]);
+    assert_eq!((done.reply, host.state.live().count()), (Reply::Done, 0));
+}
+
+/// The list that the owner looked at is old, or the number is of a connection that pairs or waits: that one goes on.
+#[test]
+fn r7_only_a_session_is_ended_as_one() {
+    let mut host = Host::fresh();
+    host.pair(device(1));
+    let (over, _) = host.connect(device(1));
+    host.does(Event::Closed { connection: over });
+    let (parked, _) = host.park(device(2));
+    host.arm(Target::Anyone);
+    let pairing = host.confirm(device(3));
+    for connection in [over, parked, pairing, ConnectionId(999)] {
+        let done = host.does(Event::EndSession { connection });
+        assert_eq!(done.reply, Reply::Refused(OwnerError::NoSuchSession), "{connection:?}");
+        assert_eq!((done.effects, done.changes, done.later), (vec![], vec![], vec![]));
+    }
+    assert!(host.request_of(device(2)).unwrap().parked.is_some());
+    let done = host.does(Event::Confirmed { connection: pairing, peer: proof_of(device(3)) });
+    assert_eq!(done.audit(), [AuditKind::Paired]);
+}
+
 #[test]
 fn r7_a_device_is_renamed() {
     let mut host = Host::fresh();
