@@ -34,16 +34,18 @@ pub struct AuditQuery {
     pub before: Option<u64>,
     /// Only lines of this kind; the number in [`AuditKind::RefusedMore`] is not looked at.
     pub kind: Option<AuditKind>,
+    /// Only lines about this device.
+    pub fingerprint: Option<Fingerprint>,
     /// How many lines at most.
     pub limit: u32,
 }
 
-/// Writes one more line.
+/// Writes one more line, and returns it.
 pub(super) fn append(
     transaction: &Transaction<'_>,
     event: &AuditEvent,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<AuditRow> {
     let id: i64 = transaction.query_row(
         "SELECT 1 + max(coalesce((SELECT max(id) FROM audit), 0), coalesce((SELECT max(id) FROM strangers), 0))",
         [],
@@ -60,10 +62,11 @@ pub(super) fn append(
         event.name.as_ref().map(DeviceName::as_str),
     ];
     if is_anybodys(event.kind) {
-        append_to_ring(transaction, kind, values)
+        append_to_ring(transaction, kind, values)?;
     } else {
-        append_for_good(transaction, values)
+        append_for_good(transaction, values)?;
     }
+    Ok(AuditRow { id: id as u64, at: now, event: event.clone() })
 }
 
 /// Whether anybody who reaches the host can cause lines of this kind without end.
@@ -122,19 +125,38 @@ fn append_to_ring(transaction: &Transaction<'_>, kind: &str, values: &[&dyn ToSq
 
 /// Reads a page.
 pub(super) fn read(connection: &Connection, query: &AuditQuery) -> rusqlite::Result<Vec<AuditRow>> {
-    let before = query.before.map_or(i64::MAX, |id| i64::try_from(id).unwrap_or(i64::MAX));
+    let before = query.before.map_or(i64::MAX, number);
     let kind = query.kind.map(AuditKind::word);
+    let fingerprint = query.fingerprint.as_ref().map(Fingerprint::as_bytes);
     connection
         .prepare_cached(
             "SELECT id, at, kind, count, fingerprint, address, name FROM audit
-             WHERE id < ?1 AND (?2 IS NULL OR kind = ?2)
+             WHERE id < ?1 AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR fingerprint = ?3)
              UNION ALL
              SELECT id, at, kind, count, fingerprint, address, name FROM strangers
-             WHERE id < ?1 AND (?2 IS NULL OR kind = ?2)
-             ORDER BY id DESC LIMIT ?3",
+             WHERE id < ?1 AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR fingerprint = ?3)
+             ORDER BY id DESC LIMIT ?4",
         )?
-        .query_map(params![before, kind, query.limit], line)?
+        .query_map(params![before, kind, fingerprint, query.limit], line)?
         .collect()
+}
+
+/// Reads on from a line.
+pub(super) fn read_after(connection: &Connection, id: u64, limit: u32) -> rusqlite::Result<Vec<AuditRow>> {
+    connection
+        .prepare_cached(
+            "SELECT id, at, kind, count, fingerprint, address, name FROM audit WHERE id > ?1
+             UNION ALL
+             SELECT id, at, kind, count, fingerprint, address, name FROM strangers WHERE id > ?1
+             ORDER BY id LIMIT ?2",
+        )?
+        .query_map(params![number(id), limit], line)?
+        .collect()
+}
+
+/// A line's number as it is stored; none is as large as the largest.
+fn number(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
 }
 
 fn line(row: &Row<'_>) -> rusqlite::Result<AuditRow> {

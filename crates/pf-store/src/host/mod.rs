@@ -62,16 +62,18 @@ impl HostStore {
 
     /// Stores the changes of one step in one transaction: on the disk when this returns, or not at all.
     ///
-    /// After an error the store is as it was before, and can be used.
-    pub fn commit(&mut self, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
+    /// Returns the lines that it wrote to the audit log, one for each [`Change::Audit`] and in their order. After an
+    /// error the store is as it was before, and can be used.
+    pub fn commit(&mut self, changes: &[Change], now: Timestamp) -> Result<Vec<AuditRow>, StoreError> {
         self.database.write(|transaction| {
+            let mut audited = Vec::new();
             for change in changes {
-                apply(transaction, change, now)?;
+                apply(transaction, change, now, &mut audited)?;
             }
             if changes.iter().any(is_of_trust) {
                 count_trust_change(transaction, now)?;
             }
-            Ok(())
+            Ok(audited)
         })
     }
 
@@ -97,6 +99,14 @@ impl HostStore {
     pub fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
         self.database.read(|connection| audit::read(connection, query))
     }
+
+    /// Reads what was audited after the line with number `id`, oldest first, for whoever lost the thread there.
+    ///
+    /// Where these are `limit` lines, there may be more after the last of them. Numbers that are missing in between
+    /// are of lines that strangers caused, and that newer ones of their kind have overwritten.
+    pub fn audit_after(&self, id: u64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.database.read(|connection| audit::read_after(connection, id, limit))
+    }
 }
 
 /// Whether a change is worth a copy: whom the host lets in, and how often PINs were burned.
@@ -111,7 +121,12 @@ fn is_of_trust(change: &Change) -> bool {
     }
 }
 
-fn apply(transaction: &Transaction<'_>, change: &Change, now: Timestamp) -> Result<(), Undone<StoreError>> {
+fn apply(
+    transaction: &Transaction<'_>,
+    change: &Change,
+    now: Timestamp,
+    audited: &mut Vec<AuditRow>,
+) -> Result<(), Undone<StoreError>> {
     match change {
         Change::Pair(peer) => admit(transaction, peer.fingerprint(), peer.name(), PairedBy::Pin, now)?,
         Change::Approve(approval) => {
@@ -136,7 +151,7 @@ fn apply(transaction: &Transaction<'_>, change: &Change, now: Timestamp) -> Resu
             )?;
         }
         Change::Counters(counters) => set_counters(transaction, counters)?,
-        Change::Audit(event) => audit::append(transaction, event, now)?,
+        Change::Audit(event) => audited.push(audit::append(transaction, event, now)?),
     }
     Ok(())
 }

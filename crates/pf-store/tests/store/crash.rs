@@ -84,7 +84,8 @@ fn inv_17_inv_36_a_kill_leaves_the_old_state_or_the_new() {
         stored = loaded.counters.in_a_row;
         assert!(stored == told || stored == told + 1, "round {round}: told {told}, stored {stored}");
         assert_eq!(loaded.devices[0].label, name(&stored.to_string()), "round {round}");
-        let attempts = AuditQuery { before: None, kind: Some(AuditKind::Attempt), limit: 10_000 };
+        let attempts =
+            AuditQuery { before: None, kind: Some(AuditKind::Attempt), fingerprint: None, limit: 10_000 };
         assert_eq!(store.audit(&attempts).unwrap().len(), stored as usize, "round {round}");
     }
     assert!(stored >= ROUNDS);

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::common::{Home, approve, at, key, mode, name, note, pair, set_mode};
 
-const ALL: AuditQuery = AuditQuery { before: None, kind: None, limit: 100 };
+const ALL: AuditQuery = AuditQuery { before: None, kind: None, fingerprint: None, limit: 100 };
 
 fn keys(loaded: &Loaded) -> Vec<Fingerprint> {
     loaded.devices.iter().map(|device| device.fingerprint).collect()
@@ -193,10 +193,12 @@ fn the_audit_log_reads_back_in_pages_newest_first() {
         note(AuditKind::RefusedMore(41)),
         note(AuditKind::Armed),
     ];
+    let mut told = Vec::new();
     for (time, event) in (1..).zip(&events) {
-        store.commit(std::slice::from_ref(event), at(time)).unwrap();
+        told.extend(store.commit(std::slice::from_ref(event), at(time)).unwrap());
     }
     let all = store.audit(&ALL).unwrap();
+    assert!(all.iter().rev().eq(&told), "whoever watches hears what is stored");
     let as_read: Vec<_> =
         all.iter().rev().map(|row| (row.id, row.at, Change::Audit(row.event.clone()))).collect();
     let as_written: Vec<_> = (1..).zip(events).map(|(id, event)| (id, at(id), event)).collect();
@@ -211,6 +213,34 @@ fn the_audit_log_reads_back_in_pages_newest_first() {
     assert_eq!(ids(AuditQuery { limit: 2, before: Some(2), ..ALL }), [1]);
     assert_eq!(ids(AuditQuery { kind: Some(AuditKind::Armed), ..ALL }), [5, 1]);
     assert_eq!(ids(AuditQuery { kind: Some(AuditKind::RefusedMore(0)), ..ALL }), [4]);
+    assert_eq!(ids(AuditQuery { fingerprint: Some(key(3)), ..ALL }), [3]);
+    assert_eq!(ids(AuditQuery { fingerprint: Some(key(3)), before: Some(3), ..ALL }), [0; 0]);
+}
+
+/// A watcher that lost the thread must hear all that it missed, in order and once: a guess among it above all.
+#[test]
+fn the_audit_log_is_read_on_from_any_line() {
+    let home = Home::new();
+    let (mut store, _) = home.host();
+    // Lines for good and of strangers, mixed; what is no line has no number.
+    let step = [
+        note(AuditKind::Armed),
+        note(AuditKind::Requested),
+        pair(1, "a"),
+        note(AuditKind::ConsoleSignInFailed),
+        note(AuditKind::ConsoleSignIn),
+    ];
+    let told = store.commit(&step, at(7)).unwrap();
+    assert_eq!(
+        told.iter().map(|row| (row.id, row.at)).collect::<Vec<_>>(),
+        [1, 2, 3, 4].map(|id| (id, at(7)))
+    );
+    assert_eq!(store.commit(&[remove(1)], at(8)).unwrap(), []);
+    for seen in 0..=4 {
+        assert_eq!(store.audit_after(seen, 100).unwrap(), told[seen as usize..], "after {seen}");
+    }
+    assert_eq!(store.audit_after(1, 2).unwrap(), told[1..3], "no more than it can take at once");
+    assert_eq!(store.audit_after(u64::MAX, 100).unwrap(), []);
 }
 
 /// Whoever got at the database rewrites what happened.
@@ -244,9 +274,13 @@ fn strangers_can_neither_fill_the_log_nor_push_anything_out_of_it() {
     let flood: Vec<_> = (0..10_500).map(|_| note(AuditKind::Refused)).collect();
     store.commit(&flood, at(2)).unwrap();
     store.commit(&[note(AuditKind::Paired)], at(3)).unwrap();
+    let guesses: Vec<_> = (0..10_500).map(|_| note(AuditKind::ConsoleSignInFailed)).collect();
+    store.commit(&guesses, at(4)).unwrap();
 
-    let every = AuditQuery { limit: 20_000, ..ALL };
-    let rows = store.audit(&every).unwrap();
+    let every = AuditQuery { limit: 30_000, ..ALL };
+    let mut rows = store.audit(&every).unwrap();
+    let guesses = rows.extract_if(.., |row| row.event.kind == AuditKind::ConsoleSignInFailed);
+    assert_eq!(guesses.count(), 10_000);
     let kept: Vec<_> =
         rows.iter().filter(|row| row.event.kind == AuditKind::Refused).map(|row| row.id).collect();
     assert_eq!(kept, (503..10_503).rev().collect::<Vec<u64>>(), "the newest, in order");
