@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use pf_base::{DEFAULT_PORT, DeviceName, Fingerprint, PinDigits};
 use pf_desktop::SourceKind;
+use pf_trust::record::AuditKind;
 
 /// Streams this machine's desktop to devices that its owner let in.
 #[derive(Parser)]
@@ -151,6 +152,12 @@ pub(crate) enum CtlCommand {
     },
     /// List the sessions that are on.
     Sessions,
+    /// End one session. Its device stays paired and may come back; `remove` keeps it out.
+    EndSession {
+        /// The session's number, as in `sessions`.
+        #[arg(value_name = "ID")]
+        session: u64,
+    },
     /// Show the audit log, newest first.
     Audit {
         /// How many entries, 1 to 1000.
@@ -159,6 +166,12 @@ pub(crate) enum CtlCommand {
         /// Only entries older than this number.
         #[arg(long, value_name = "ID")]
         before: Option<u64>,
+        /// Only entries of this kind: the word that `audit --json` shows as `event`.
+        #[arg(long, value_name = "EVENT", value_parser = audit_kind)]
+        kind: Option<AuditKind>,
+        /// Only entries about this device: its whole fingerprint, or the beginning of a paired one's.
+        #[arg(long, value_name = "FP")]
+        device: Option<String>,
     },
     /// Show trust events as they happen, until interrupted.
     Watch,
@@ -175,6 +188,14 @@ fn device_name(text: &str) -> Result<DeviceName, String> {
     } else {
         Ok(name)
     }
+}
+
+fn audit_kind(text: &str) -> Result<AuditKind, String> {
+    // The number that goes with one of the words plays no part.
+    AuditKind::from_word(text, Some(1)).ok_or_else(|| {
+        let known: Vec<_> = AuditKind::words().collect();
+        format!("there are {}", known.join(", "))
+    })
 }
 
 fn window_seconds(text: &str) -> Result<Duration, String> {

@@ -16,34 +16,28 @@ use std::{
 };
 
 use pf_base::{Code, Pin, PinDigits, Timestamp};
-use pf_store::{HostStore, StoreError};
+use pf_console::control::Happening;
+use pf_store::{AuditRow, HostStore, StoreError};
 use pf_trust::{
-    admission::{ConnectionId, Effect, Event, Reply, State, Step, Target, Unsaved, step},
-    record::{AuditEvent, Change},
+    admission::{ConnectionId, Effect, Event, Reply, State, Step, Target, Topics, Unsaved, step},
+    record::{AuditEvent, AuditKind, Change},
 };
 use tokio::sync::{broadcast, mpsc as async_mpsc, oneshot};
 
-use crate::clock::Clock;
+use crate::{clock::Clock, control};
 
 /// How long the gate sits idle before it looks at the clock anyway.
 const IDLE: Duration = Duration::from_mins(1);
 
-/// How many trust events a slow watcher may fall behind before it misses some.
+/// How many happenings a slow watcher may fall behind before it misses some.
 const WATCH_BACKLOG: usize = 256;
 
 /// A handle to the gate; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Gate {
     queue: mpsc::Sender<Message>,
-    watchers: broadcast::Sender<Happened>,
+    watchers: broadcast::Sender<Happening>,
     next_connection: Arc<AtomicU64>,
-}
-
-/// A trust event, and when it happened.
-#[derive(Clone, Debug)]
-pub(crate) struct Happened {
-    pub(crate) at: Timestamp,
-    pub(crate) event: AuditEvent,
 }
 
 /// A PIN that the test host armed by itself.
@@ -64,6 +58,7 @@ enum Message {
     Peer(Event),
     Owner(Act, oneshot::Sender<Result<Reply, StoreError>>),
     Inspect(Look),
+    Note(AuditEvent),
     Stop,
 }
 
@@ -127,8 +122,13 @@ impl Gate {
         answer.await.ok()
     }
 
-    /// The trust events from now on.
-    pub(crate) fn watch(&self) -> broadcast::Receiver<Happened> {
+    /// Puts a line of the console's into the audit log: at once, unless it is of a kind that anybody can cause.
+    pub(crate) fn note(&self, event: AuditEvent) {
+        self.put(Message::Note(event));
+    }
+
+    /// What happens from now on.
+    pub(crate) fn watch(&self) -> broadcast::Receiver<Happening> {
         self.watchers.subscribe()
     }
 
@@ -151,6 +151,11 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// Which connection's it is.
+    pub(crate) fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
     /// Puts an event of this connection to the gate.
     pub(crate) fn tell(&self, event: impl FnOnce(ConnectionId) -> Event) {
         self.gate.put(Message::Peer(event(self.connection)));
@@ -192,7 +197,7 @@ struct Keeper {
     /// Since when there is something to store, or a copy to keep, that nobody waits for.
     untidy_since: Option<Timestamp>,
     stopping_since: Option<Timestamp>,
-    watchers: broadcast::Sender<Happened>,
+    watchers: broadcast::Sender<Happening>,
     announce: Box<dyn FnMut(SelfArmed<'_>) + Send>,
 }
 
@@ -222,6 +227,7 @@ impl Keeper {
                     self.store_later();
                     look(&self.state, &self.store, self.clock.now());
                 }
+                Ok(Message::Note(event)) => self.note(event),
                 Err(RecvTimeoutError::Timeout) => {
                     self.tidy_up();
                     self.put_peer(Event::Tick);
@@ -269,18 +275,17 @@ impl Keeper {
         let now = self.clock.now();
         let Step { state, changes, effects, later, reply, unsaved } = step(&self.state, event, now);
         let stored = if changes.is_empty() { Ok(()) } else { self.store(&changes, now) };
+        let mut changed = Topics::default();
         if !(changes.is_empty() && later.is_empty()) {
             self.untidy_since.get_or_insert(now);
         }
         // A step that is discarded happens once more, with all that it would have noted.
         if stored.is_ok() || unsaved == Unsaved::StayClosed {
+            changed = state.changed_since(&self.state);
             self.state = state;
             if !later.is_empty() {
                 self.later.push((now, later));
             }
-        }
-        if stored.is_ok() {
-            self.tell_watchers(now, &changes);
         }
         for effect in effects {
             match &stored {
@@ -291,24 +296,31 @@ impl Keeper {
         if stored.is_err() && unsaved == Unsaved::StayClosed {
             self.owed.push_back((now, changes));
         }
+        if changed.any() {
+            self.tell_watchers(Happening::Changed(control::topics(changed)));
+        }
         stored.map(|()| reply)
     }
 
-    /// Stores changes, after all that is owed.
+    /// Stores changes, after all that is owed, and tells the watchers of the new lines in the audit log.
     fn store(&mut self, changes: &[Change], at: Timestamp) -> Result<(), StoreError> {
         self.store_owed()?;
-        self.store.commit(changes, at)
+        let audited = self.store.commit(changes, at)?;
+        self.tell_of(&audited);
+        Ok(())
     }
 
     /// Stores what is in force and could not be stored before: a removal that stays unstored is undone by the next
     /// start.
     fn store_owed(&mut self) -> Result<(), StoreError> {
         while let Some((at, changes)) = self.owed.pop_front() {
-            if let Err(error) = self.store.commit(&changes, at) {
-                self.owed.push_front((at, changes));
-                return Err(error);
+            match self.store.commit(&changes, at) {
+                Ok(audited) => self.tell_of(&audited),
+                Err(error) => {
+                    self.owed.push_front((at, changes));
+                    return Err(error);
+                }
             }
-            self.tell_watchers(at, &changes);
         }
         Ok(())
     }
@@ -360,20 +372,33 @@ impl Keeper {
             tracing::error!(%error, "what is in force could still not be stored");
         }
         for (at, changes) in std::mem::take(&mut self.later) {
-            match self.store(&changes, at) {
-                Ok(()) => self.tell_watchers(at, &changes),
-                Err(error) => tracing::error!(%error, "audit entries could not be stored"),
+            if let Err(error) = self.store(&changes, at) {
+                tracing::error!(%error, "audit entries could not be stored");
             }
         }
     }
 
-    fn tell_watchers(&self, at: Timestamp, changes: &[Change]) {
-        for change in changes {
-            if let Change::Audit(event) = change {
-                // Nobody may be watching.
-                let _ = self.watchers.send(Happened { at, event: event.clone() });
-            }
+    /// Notes what happened to the console. A line that anybody can cause waits until there is time; how many of those
+    /// there are, the console bounds.
+    fn note(&mut self, event: AuditEvent) {
+        let is_anybodys = event.kind == AuditKind::ConsoleSignInFailed;
+        let now = self.clock.now();
+        self.later.push((now, vec![Change::Audit(event)]));
+        self.untidy_since.get_or_insert(now);
+        if !is_anybodys {
+            self.store_later();
         }
+    }
+
+    fn tell_of(&self, audited: &[AuditRow]) {
+        for row in audited {
+            self.tell_watchers(control::audited(row));
+        }
+    }
+
+    fn tell_watchers(&self, happening: Happening) {
+        // Nobody may be watching.
+        let _ = self.watchers.send(happening);
     }
 
     /// Does what nobody waits for: stores the remaining entries, and keeps a copy of the store if trust changed.

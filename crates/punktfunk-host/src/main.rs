@@ -5,6 +5,7 @@
 mod answer;
 mod cli;
 mod clock;
+mod control;
 mod ctl;
 mod gate;
 mod pairing;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use pf_base::{Code, DeviceName, Identity, PairPolicy, Pin, Timestamp};
+use pf_console::view::Facts;
 use pf_desktop::{SessionCommand, SourceConfig, Stop, VirtualConfig};
 use pf_discovery::{Advertisement, Advertiser};
 use pf_net::{Accepted, Cap, HostEndpoint, Limits, Listen};
@@ -22,9 +23,10 @@ use crate::{
     answer::{Answer, Failure, sentence},
     cli::HostOptions,
     clock::Clock,
-    ctl,
+    control, ctl,
     gate::{Gate, SelfArmed},
-    pairing, session, stream,
+    pairing, session,
+    stream::{self, figures::Board},
 };
 
 /// How many sessions there may be at once: each is a capture and an encode of its own.
@@ -104,13 +106,13 @@ impl Host {
         // Signals that come from here on are the host's to answer, with everything stored and said.
         let mut ended = Signals::listen().map_err(|error| machine_failed(&error))?;
         let port = self.endpoint.local_addr().port();
-        let facts = ctl::Facts {
-            host_name: self.name.clone(),
-            fingerprint: self.identity.fingerprint(),
+        let facts = control::facts(
+            &self.name,
+            self.identity.fingerprint(),
             port,
-            policy: self.policy,
-            source: self.source.kind.to_string(),
-        };
+            self.policy,
+            self.source.kind.to_string(),
+        );
         if !options.json {
             self.introduce();
         }
@@ -121,8 +123,9 @@ impl Host {
         let pin =
             gate.inspect(|state, _, _| state.window().map(|open| open.pin_for_the_owner().clone())).await;
         let introduction = introduction(&facts, pin.flatten().as_ref());
-        let control =
-            ctl::serve(self.data_dir.path(), gate.clone(), facts).map_err(|error| machine_failed(&error))?;
+        let figures = Arc::new(Board::default());
+        let desk = Arc::new(control::Desk::new(gate.clone(), facts, Arc::clone(&figures)));
+        let control = ctl::serve(self.data_dir.path(), desk).map_err(|error| machine_failed(&error))?;
         let control = tokio::spawn(control);
         if is_json {
             // Whoever reads this may use the control socket at once.
@@ -136,7 +139,8 @@ impl Host {
             name: self.name.clone(),
             policy: self.policy,
         });
-        let studio = Arc::new(session::Studio { name: self.name, source: self.source, clock: self.clock });
+        let studio =
+            Arc::new(session::Studio { name: self.name, source: self.source, clock: self.clock, figures });
         tokio::select! {
             () = accept(&self.endpoint, &gate, &pairing_host, &studio) => {}
             () = ended.any() => {}
@@ -204,8 +208,8 @@ async fn accept(
 }
 
 /// What `--json` prints once the host is up.
-fn introduction(facts: &ctl::Facts, pin: Option<&Pin>) -> Value {
-    let mut data = facts.view();
+fn introduction(facts: &Facts, pin: Option<&Pin>) -> Value {
+    let mut data = json!(facts);
     if let Some(pin) = pin {
         data["pin"] = json!(pin.reveal());
     }

@@ -11,13 +11,13 @@ use pf_desktop::{SourceConfig, Stop};
 use pf_media::picture::Size;
 use pf_net::{Arrival, Connection, ControlError, ControlStream};
 use pf_proto::session::{Admitted, AdmittedAs, ClientMessage, HostMessage, SessionHello, StreamStarted};
-use pf_trust::admission::{Effect, Event, Peer, Role};
+use pf_trust::admission::{ConnectionId, Effect, Event, Peer, Role};
 use tokio::time::timeout;
 
 use crate::{
     clock::Clock,
     gate::{Gate, Line},
-    stream::{self, Opened, Stream, StreamError, Wishes},
+    stream::{self, Opened, Stream, StreamError, Wishes, figures::Board},
 };
 
 /// How long a device may take to say hello.
@@ -28,6 +28,7 @@ pub(crate) struct Studio {
     pub(crate) name: DeviceName,
     pub(crate) source: SourceConfig,
     pub(crate) clock: Clock,
+    pub(crate) figures: Arc<Board>,
 }
 
 type Control = ControlStream<HostMessage, ClientMessage>;
@@ -43,11 +44,12 @@ pub(crate) async fn serve(arrival: Arrival, gate: Gate, studio: Arc<Studio>) {
         _ => return arrival.refuse(Code::ProtocolError),
     };
     let connection = arrival.admit();
+    let session = line.connection();
     // The gate may cut the session at any moment from now on, also while its source is being opened.
     let end = tokio::select! {
         biased;
         end = cut(&mut line) => end,
-        end = run(&connection, role, &studio) => end,
+        end = run(&connection, session, role, &studio) => end,
     };
     if let End::Failed(error) = &end {
         tracing::warn!(%error, "a session had no pictures to show");
@@ -97,7 +99,7 @@ async fn cut(line: &mut Line) -> End {
     }
 }
 
-async fn run(connection: &Connection, role: Role, studio: &Studio) -> End {
+async fn run(connection: &Connection, session: ConnectionId, role: Role, studio: &Studio) -> End {
     let (mut control, hello) = match greet(connection, role, studio).await {
         Ok(greeted) => greeted,
         Err(end) => return end,
@@ -107,7 +109,10 @@ async fn run(connection: &Connection, role: Role, studio: &Studio) -> End {
         Err(error) => return End::Failed(error),
     };
     match started {
-        Ok(stream) => converse(&mut control, stream, studio.clock).await,
+        Ok(stream) => {
+            studio.figures.put(session, stream.measures());
+            converse(&mut control, stream, studio.clock).await
+        }
         Err(error) => error.into(),
     }
 }

@@ -81,7 +81,13 @@ fn request(command: &CtlCommand) -> Request {
         }
         CtlCommand::Remove { fingerprint } => Request::Remove { fingerprint: fingerprint.clone() },
         CtlCommand::Sessions => Request::Sessions,
-        CtlCommand::Audit { limit, before } => Request::Audit { limit: *limit, before: *before },
+        CtlCommand::EndSession { session } => Request::EndSession { session: *session },
+        CtlCommand::Audit { limit, before, kind, device } => Request::Audit {
+            limit: *limit,
+            before: *before,
+            kind: kind.map(|kind| kind.word().to_owned()),
+            device: device.clone(),
+        },
         CtlCommand::Watch => Request::Watch,
     }
 }

@@ -8,7 +8,6 @@ mod protocol;
 mod render;
 mod server;
 mod socket;
-mod view;
 
 pub(crate) use command::run;
-pub(crate) use server::{Facts, serve};
+pub(crate) use server::serve;

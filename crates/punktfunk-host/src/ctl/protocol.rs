@@ -16,6 +16,7 @@ pub(super) enum Request {
     Rename { fingerprint: String, label: String },
     Remove { fingerprint: String },
     Sessions,
-    Audit { limit: u32, before: Option<u64> },
+    EndSession { session: u64 },
+    Audit { limit: u32, before: Option<u64>, kind: Option<String>, device: Option<String> },
     Watch,
 }

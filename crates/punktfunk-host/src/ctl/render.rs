@@ -21,6 +21,7 @@ pub(super) fn text(command: &CtlCommand, data: &Value) -> String {
             format!("Removed {}. It stays out until it is paired again.\n", field(data, "label"))
         }
         CtlCommand::Sessions => sessions(data),
+        CtlCommand::EndSession { .. } => "Ended. Its device may connect again.\n".to_owned(),
         CtlCommand::Audit { .. } => {
             let lines: Vec<String> = list(data, "entries").iter().map(event_line).collect();
             table_or(&lines, "Nothing has happened yet.")
@@ -161,16 +162,40 @@ fn sessions(data: &Value) -> String {
         .iter()
         .map(|session| {
             format!(
-                "{}  {}  {}  {}, since {} s",
+                "{}  {}  {}  {}, since {} s{}",
                 field(session, "id"),
                 field(session, "name"),
                 field(session, "address"),
                 field(session, "admitted_as"),
                 field(session, "age_s"),
+                figures(&session["figures"]),
             )
         })
         .collect();
     table_or(&lines, "Nobody is connected.")
+}
+
+/// What a session streams, on a line of its own; nothing before its first picture.
+fn figures(figures: &Value) -> String {
+    if figures.is_null() {
+        return String::new();
+    }
+    let number = |data: &Value, key: &str| data[key].as_f64().unwrap_or_default();
+    let latency = &figures["latency_ms"];
+    format!(
+        "\n    {} {}x{}, {:.0} pictures/s, {:.1} Mbit/s, {:.1} % lost; \
+         capture {:.1} ms, queue {:.1} ms, encode {:.1} ms, network {:.1} ms",
+        field(figures, "source"),
+        field(figures, "width"),
+        field(figures, "height"),
+        number(figures, "fps"),
+        number(figures, "bitrate_mbps"),
+        number(figures, "loss_percent"),
+        number(latency, "capture"),
+        number(latency, "queue"),
+        number(latency, "encode"),
+        number(latency, "network"),
+    )
 }
 
 fn event_line(entry: &Value) -> String {

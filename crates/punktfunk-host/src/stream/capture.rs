@@ -41,12 +41,14 @@ fn capture(mut source: Box<dyn Source>, pictures: &Newest<Captured>) -> SourceEr
             Ok(Some(picture)) => {
                 let size = picture.pixels.size();
                 let fits = |spare: &Captured| spare.picture.size() == size;
-                let mut captured = pictures
-                    .spare()
-                    .filter(fits)
-                    .unwrap_or_else(|| Captured { picture: I420::new(size), at: picture.captured });
+                let mut captured = pictures.spare().filter(fits).unwrap_or_else(|| Captured {
+                    picture: I420::new(size),
+                    at: picture.captured,
+                    ready: picture.captured,
+                });
                 captured.picture.fill_from_bgrx(&picture.pixels);
                 captured.at = picture.captured;
+                captured.ready = Instant::now();
                 pictures.put(captured);
             }
             Err(error) => return error,

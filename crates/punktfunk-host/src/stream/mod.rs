@@ -5,6 +5,7 @@
 //! Tokio sees none of it.
 
 mod capture;
+pub(crate) mod figures;
 mod newest;
 mod send;
 
@@ -25,6 +26,7 @@ use pf_net::Connection;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use figures::Measures;
 use newest::Newest;
 
 /// What a session streams when the client does not say.
@@ -43,7 +45,10 @@ pub(crate) const DEFAULT_BITRATE: u32 = 15_000_000;
 /// A picture on its way from capture to send.
 struct Captured {
     picture: I420,
+    /// When the source had it; a picture that stands still is as fresh as when it was looked at last.
     at: Instant,
+    /// When it was ready to be encoded.
+    ready: Instant,
 }
 
 /// A running stream. Dropping it ends both threads and the source with them.
@@ -51,6 +56,7 @@ pub(crate) struct Stream {
     stop: Stop,
     pictures: Arc<Newest<Captured>>,
     key_wanted: Arc<AtomicBool>,
+    measures: Arc<Measures>,
     ended: oneshot::Receiver<StreamError>,
 }
 
@@ -111,9 +117,16 @@ impl Opened {
         let pictures = Arc::new(Newest::new());
         let key_wanted = Arc::new(AtomicBool::new(false));
         let (report, ended) = oneshot::channel();
-        let stream = Stream { stop: self.stop, pictures, key_wanted, ended };
+        let measures = Arc::new(Measures::new(self.kind, connection.clone()));
+        let stream = Stream { stop: self.stop, pictures, key_wanted, measures, ended };
 
-        let sender = send::Sender::new(connection, clock, wishes, Arc::clone(&stream.key_wanted));
+        let sender = send::Sender::new(
+            connection,
+            clock,
+            wishes,
+            Arc::clone(&stream.key_wanted),
+            Arc::clone(&stream.measures),
+        );
         let pictures = Arc::clone(&stream.pictures);
         let stop = stream.stop.clone();
         let sending = thread::Builder::new().name("send".to_owned()).spawn(move || {
@@ -130,7 +143,13 @@ impl Opened {
 impl Stream {
     /// The next picture becomes a key frame.
     pub(crate) fn want_key_frame(&self) {
+        self.measures.note_key_frame_request();
         self.key_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// What this stream measures of itself.
+    pub(crate) fn measures(&self) -> &Arc<Measures> {
+        &self.measures
     }
 
     /// Waits until there are no more pictures, and says why. Safe to cancel.

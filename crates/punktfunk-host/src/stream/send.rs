@@ -18,6 +18,7 @@ use pf_proto::media::Stream as MediaStream;
 
 use super::{
     Captured, StreamError, Wishes,
+    figures::{Measures, Steps},
     newest::{Newest, Taken},
 };
 use crate::clock::Clock;
@@ -47,6 +48,7 @@ pub(super) struct Sender {
     clock: Clock,
     wishes: Wishes,
     key_wanted: Arc<AtomicBool>,
+    measures: Arc<Measures>,
     packetiser: Packetiser,
     encoder: Option<(Size, Box<dyn VideoEncoder>)>,
 }
@@ -57,9 +59,10 @@ impl Sender {
         clock: Clock,
         wishes: Wishes,
         key_wanted: Arc<AtomicBool>,
+        measures: Arc<Measures>,
     ) -> Self {
         let packetiser = Packetiser::new(MediaStream::Video);
-        Self { connection, clock, wishes, key_wanted, packetiser, encoder: None }
+        Self { connection, clock, wishes, key_wanted, measures, packetiser, encoder: None }
     }
 
     /// Sends until the place is closed or the connection is gone.
@@ -94,7 +97,8 @@ impl Sender {
                 && is_unsent
                 && !self.link_is_behind()
             {
-                if self.send(picture)? == Sent::ConnectionGone {
+                let freshness = if repeats == 0 { Freshness::Fresh } else { Freshness::Standing };
+                if self.send(picture, freshness)? == Sent::ConnectionGone {
                     return Ok(());
                 }
                 is_unsent = false;
@@ -107,7 +111,8 @@ impl Sender {
         transport::DATAGRAM_SEND_BUFFER.saturating_sub(self.connection.datagram_send_buffer_space()) > BACKLOG
     }
 
-    fn send(&mut self, captured: &Captured) -> Result<Sent, StreamError> {
+    fn send(&mut self, captured: &Captured, freshness: Freshness) -> Result<Sent, StreamError> {
+        let begun = Instant::now();
         let size = captured.picture.size();
         let mut kind = FrameKind::Auto;
         if self.key_wanted.swap(false, Ordering::Relaxed) {
@@ -118,6 +123,7 @@ impl Sender {
         }
         let Some((_, encoder)) = &mut self.encoder else { return Ok(Sent::Picture) };
         let frame = encoder.encode(&captured.picture, kind)?;
+        let encoded = Instant::now();
         let unit = AccessUnit {
             key: frame.is_key,
             captured: self.clock.media_time(captured.at),
@@ -130,6 +136,12 @@ impl Sender {
                         return Ok(Sent::ConnectionGone);
                     }
                 }
+                let steps = || Steps {
+                    capture: captured.ready.saturating_duration_since(captured.at),
+                    queue: begun.saturating_duration_since(captured.ready),
+                    encode: encoded - begun,
+                };
+                self.measures.note_picture(size, (freshness == Freshness::Fresh).then(steps));
             }
             Err(error) => {
                 tracing::warn!(%error, "a picture could not be sent");
@@ -147,6 +159,13 @@ impl Sender {
             threads: ENCODER_THREADS,
         })
     }
+}
+
+/// Whether a picture is sent for the first time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    Fresh,
+    Standing,
 }
 
 /// What came of sending one picture.

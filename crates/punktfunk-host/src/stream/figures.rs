@@ -1,0 +1,245 @@
+//! What a session's stream measures of itself, for its owner to look at.
+//!
+//! The sending thread notes one line a picture under a lock that nobody holds for longer than it takes to read a
+//! second's worth of them; who looks does all the counting. Neither ever waits for the other's work.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use pf_console::view::{Figures, LatencyMs};
+use pf_desktop::SourceKind;
+use pf_media::picture::Size;
+use pf_net::Connection;
+use pf_trust::admission::ConnectionId;
+
+/// Over how long is measured.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// The figures of the sessions that stream.
+#[derive(Default)]
+pub(crate) struct Board {
+    streams: Mutex<HashMap<ConnectionId, Weak<Measures>>>,
+}
+
+impl Board {
+    /// Puts a stream on the board, for as long as it lives.
+    pub(crate) fn put(&self, session: ConnectionId, stream: &Arc<Measures>) {
+        let mut streams = lock(&self.streams);
+        streams.retain(|_, stream| stream.strong_count() > 0);
+        streams.insert(session, Arc::downgrade(stream));
+    }
+
+    /// What a session streams now; `None` until its first picture is sent, and after its end.
+    pub(crate) fn of(&self, session: ConnectionId) -> Option<Figures> {
+        let stream = lock(&self.streams).get(&session)?.upgrade()?;
+        stream.figures(Instant::now())
+    }
+}
+
+/// What one stream measures.
+pub(crate) struct Measures {
+    source: SourceKind,
+    connection: Connection,
+    key_frames_asked: AtomicU64,
+    sent: Mutex<Sent>,
+}
+
+/// How long the steps of a fresh picture took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Steps {
+    pub(super) capture: Duration,
+    pub(super) queue: Duration,
+    pub(super) encode: Duration,
+}
+
+/// The link's counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counters {
+    bytes: u64,
+    packets: u64,
+    lost: u64,
+}
+
+/// The pictures that were sent.
+#[derive(Debug, Default)]
+struct Sent {
+    count: u64,
+    size: Option<Size>,
+    /// When, and what the link had counted until then. Oldest first: those within [`WINDOW`], and the one before.
+    pictures: VecDeque<(Instant, Counters)>,
+    /// Of those that were not sent before. Oldest first: those within [`WINDOW`], or else the last one.
+    steps: VecDeque<(Instant, Steps)>,
+}
+
+impl Measures {
+    pub(super) fn new(source: SourceKind, connection: Connection) -> Self {
+        Self { source, connection, key_frames_asked: AtomicU64::new(0), sent: Mutex::default() }
+    }
+
+    /// Notes a picture that is on its way; `steps` when it is a fresh one, and not one that stands still.
+    pub(super) fn note_picture(&self, size: Size, steps: Option<Steps>) {
+        let counters = self.counters();
+        lock(&self.sent).note(Instant::now(), size, counters, steps);
+    }
+
+    pub(super) fn note_key_frame_request(&self) {
+        self.key_frames_asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn counters(&self) -> Counters {
+        let link = self.connection.figures();
+        Counters { bytes: link.sent_bytes, packets: link.sent_packets, lost: link.lost_packets }
+    }
+
+    fn figures(&self, now: Instant) -> Option<Figures> {
+        let round_trip = self.connection.figures().round_trip;
+        let counters = self.counters();
+        let mut sent = lock(&self.sent);
+        let size = sent.size?;
+        sent.forget_before(now);
+        let (bitrate_mbps, loss_percent) = sent.link(now, counters);
+        Some(Figures {
+            source: self.source.name().to_owned(),
+            width: size.width,
+            height: size.height,
+            fps: sent.pictures_within_window(now) as f64 / WINDOW.as_secs_f64(),
+            bitrate_mbps,
+            loss_percent,
+            rtt_ms: milliseconds(round_trip),
+            frames_sent: sent.count,
+            key_frames_asked: self.key_frames_asked.load(Ordering::Relaxed),
+            latency_ms: LatencyMs {
+                capture: sent.median(|steps| steps.capture),
+                queue: sent.median(|steps| steps.queue),
+                encode: sent.median(|steps| steps.encode),
+                network: milliseconds(round_trip / 2),
+            },
+        })
+    }
+}
+
+impl Sent {
+    fn note(&mut self, now: Instant, size: Size, counters: Counters, steps: Option<Steps>) {
+        self.count += 1;
+        self.size = Some(size);
+        self.pictures.push_back((now, counters));
+        if let Some(steps) = steps {
+            self.steps.push_back((now, steps));
+        }
+        self.forget_before(now);
+    }
+
+    /// Forgets what is no longer needed for the window that ends now.
+    fn forget_before(&mut self, now: Instant) {
+        let is_old = |at: Instant| now.saturating_duration_since(at) > WINDOW;
+        while self.pictures.get(1).is_some_and(|(at, _)| is_old(*at)) {
+            self.pictures.pop_front();
+        }
+        while self.steps.len() > 1 && self.steps.front().is_some_and(|(at, _)| is_old(*at)) {
+            self.steps.pop_front();
+        }
+    }
+
+    fn pictures_within_window(&self, now: Instant) -> usize {
+        self.pictures.iter().filter(|(at, _)| now.saturating_duration_since(*at) <= WINDOW).count()
+    }
+
+    /// What the link carried and lost since the oldest picture here: Mbit/s and percent.
+    fn link(&self, now: Instant, counters: Counters) -> (f64, f64) {
+        let Some((since, before)) = self.pictures.front() else { return (0.0, 0.0) };
+        let seconds = now.saturating_duration_since(*since).as_secs_f64().max(SHORTEST);
+        let bytes = counters.bytes.saturating_sub(before.bytes);
+        let packets = counters.packets.saturating_sub(before.packets);
+        let lost = counters.lost.saturating_sub(before.lost);
+        let percent = if packets == 0 { 0.0 } else { lost as f64 / packets as f64 * 100.0 };
+        // What is found lost now may have been sent before.
+        (bytes as f64 * 8.0 / 1e6 / seconds, percent.min(100.0))
+    }
+
+    /// The median of a step, in milliseconds.
+    fn median(&self, step: impl Fn(&Steps) -> Duration) -> f64 {
+        let mut times: Vec<_> = self.steps.iter().map(|(_, steps)| step(steps)).collect();
+        let middle = times.len() / 2;
+        if times.is_empty() {
+            return 0.0;
+        }
+        milliseconds(*times.select_nth_unstable(middle).1)
+    }
+}
+
+/// A rate over less than this says nothing, in seconds.
+const SHORTEST: f64 = 0.1;
+
+/// To a microsecond: more would be noise.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind it is whole after every step: a thread that panicked left nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size::new(64, 64);
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    fn steps(encode: u64) -> Option<Steps> {
+        Some(Steps { capture: ms(1), queue: ms(2), encode: ms(encode) })
+    }
+
+    /// Sixty pictures a second, each of 10 kB in 10 packets of which one in the second half is lost.
+    fn two_seconds(start: Instant) -> Sent {
+        let mut sent = Sent::default();
+        for number in 1..=120 {
+            let counters =
+                Counters { bytes: number * 10_000, packets: number * 10, lost: number.saturating_sub(60) };
+            sent.note(start + Duration::from_secs(number) / 60, SIZE, counters, steps(number));
+        }
+        sent
+    }
+
+    #[test]
+    fn everything_but_the_counts_is_of_the_last_second() {
+        let start = Instant::now();
+        let sent = two_seconds(start);
+        let now = start + Duration::from_secs(2);
+        assert_eq!(sent.count, 120);
+        assert!((59..=61).contains(&sent.pictures_within_window(now)));
+        let (bitrate, loss) = sent.link(now, Counters { bytes: 1_200_000, packets: 1200, lost: 60 });
+        assert!((4.7..4.9).contains(&bitrate), "{bitrate}");
+        assert!((9.0..=10.0).contains(&loss), "{loss}");
+        assert!((88.0..=92.0).contains(&sent.median(|steps| steps.encode)));
+        assert!(sent.pictures.len() <= 62, "what is not needed is forgotten");
+    }
+
+    /// A desktop that stands still would show no time at all, and a link that is stuck the rate of a minute ago.
+    #[test]
+    fn a_picture_that_stands_still_leaves_the_last_times_and_a_stuck_link_has_no_rate() {
+        let start = Instant::now();
+        let mut sent = two_seconds(start);
+        let counters = Counters { bytes: 1_200_000, packets: 1200, lost: 60 };
+        for number in 1..=10 {
+            sent.note(start + Duration::from_secs(2) + ms(200) * number, SIZE, counters, None);
+        }
+        let now = start + Duration::from_secs(4);
+        assert_eq!(sent.steps.len(), 1);
+        assert!((sent.median(|steps| steps.encode) - 120.0).abs() < 0.01);
+        let (bitrate, loss) = sent.link(now, counters);
+        assert!(bitrate.abs() < 0.001 && loss.abs() < 0.001);
+        sent.forget_before(now + ms(5000));
+        assert_eq!(sent.pictures_within_window(now + ms(5000)), 0);
+    }
+}
