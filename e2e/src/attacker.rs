@@ -174,7 +174,7 @@ impl Attacker {
         };
         match soon("Admitted", heard).await {
             Ok(received) => match received.message {
-                session::HostMessage::Admitted(_) => Ok(Visit { connection, _control: control }),
+                session::HostMessage::Admitted(_) => Ok(Visit { connection, control }),
                 other => panic!("{other:?} in the place of Admitted"),
             },
             Err(_) => Err(soon("the reason", connection.closed()).await.code()),
@@ -194,7 +194,15 @@ pub struct Visit {
     /// The connection.
     pub connection: Connection,
     /// A client whose stream ends has left.
-    _control: SessionControl,
+    control: SessionControl,
+}
+
+impl Visit {
+    /// Asks for a key frame, as a client does that lost a picture.
+    pub async fn ask_for_key_frame(&mut self) {
+        let message = session::ClientMessage::KeyFrameRequest { last_frame: 0 };
+        self.control.send(&message).await.unwrap();
+    }
 }
 
 type SessionControl = ControlStream<session::ClientMessage, session::HostMessage>;

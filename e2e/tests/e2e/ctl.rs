@@ -6,7 +6,7 @@ use pf_e2e::{ClientInstall, Host};
 #[test]
 fn without_a_host_every_command_says_so() {
     let mut host = Host::serve().start();
-    let commands: [&[&str]; 12] = [
+    let commands: [&[&str]; 13] = [
         &["status"],
         &["arm"],
         &["disarm"],
@@ -17,6 +17,7 @@ fn without_a_host_every_command_says_so() {
         &["rename", "01234567", "x"],
         &["remove", "01234567"],
         &["sessions"],
+        &["end-session", "1"],
         &["audit"],
         &["watch"],
     ];
@@ -36,7 +37,7 @@ fn without_a_host_every_command_says_so() {
 #[test]
 fn every_refusal_has_its_exit_code() {
     let host = Host::serve().start();
-    let refusals: [(&[&str], i32, &str); 14] = [
+    let refusals: [(&[&str], i32, &str); 17] = [
         (&["disarm"], 12, "not_armed"),
         (&["approve", "4711"], 17, "request_expired"),
         (&["deny", "4711"], 17, "request_expired"),
@@ -49,7 +50,10 @@ fn every_refusal_has_its_exit_code() {
         (&["arm", "--pin", "0000"], 2, "usage"),
         (&["approve", "x"], 2, "usage"),
         (&["approve", "1", "--label", "\u{202e}"], 2, "usage"),
+        (&["end-session", "4711"], 2, "usage"),
         (&["audit", "--limit", "0"], 2, "usage"),
+        (&["audit", "--kind", "arrived"], 2, "usage"),
+        (&["audit", "--device", "0123"], 2, "usage"),
         (&["obey"], 2, "usage"),
     ];
     for (command, exit, code) in refusals {

@@ -14,6 +14,7 @@ mod races;
 mod removal;
 mod requests;
 mod secrets;
+mod sessions;
 mod smoke;
 mod tls;
 mod trust_on_first_use;
