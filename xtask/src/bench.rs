@@ -1,19 +1,31 @@
-//! Measures: builds for release and runs `pf-bench`.
+//! Measures: builds for release and runs `pf-bench`, or what measures the console.
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
-    process,
+    browser, process,
     setup::{Purpose, setup},
 };
 
-/// Builds the programs and `pf-bench` for release, and runs it with `arguments`.
+/// Builds the programs for release and measures: the stream, or with `console` the console.
 pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Result<()> {
-    setup(root, Purpose::Run)?;
-    let programs = ["build", "--release", "--package", "punktfunk-host", "--package", "punktfunk"];
-    process::run_to_end(&mut process::cargo(root, programs))?;
-    let bench = ["run", "--release", "--package", "pf-bench", "--"];
-    process::run_to_end(&mut process::cargo(root, bench.iter().chain(arguments)))
+    match arguments {
+        [] => {
+            setup(root, Purpose::Run)?;
+            build(root, &["--package", "punktfunk-host", "--package", "punktfunk"])?;
+            process::run_to_end(&mut process::cargo(root, ["run", "--release", "--package", "pf-bench"]))
+        }
+        ["console"] => {
+            setup(root, Purpose::Test)?;
+            build(root, &["--package", "punktfunk-host", "--package", "punktfunk", "--package", "pf-e2e"])?;
+            browser::bench(root)
+        }
+        other => bail!("cannot read {:?}: bench takes [console]", other.join(" ")),
+    }
+}
+
+fn build(root: &Path, packages: &[&str]) -> Result<()> {
+    process::run_to_end(&mut process::cargo(root, ["build", "--release"].iter().chain(packages)))
 }

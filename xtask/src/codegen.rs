@@ -1,201 +1,133 @@
-//! Compiles the wire schema in `proto/` into the committed `crates/pf-proto/src/generated.rs`.
+//! What is made from something else and committed all the same, so that a plain `cargo build` needs none of the tools
+//! that make it: the wire code, the API's document, its types for the page, and the built page.
 //!
-//! The compiler is `protox`, so nobody needs a system `protoc`, and building `pf-proto` needs neither: the code
-//! that comes out is committed, and `--check` compares it with what the schema gives now.
+//! `--check` makes everything anew and compares. The parts stand in the order in which one is made from another.
 
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+mod openapi;
+mod page;
+mod proto;
+
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Where the schema stands; the file names in it are relative to the first of the two.
-const INCLUDE: &str = "proto";
-const SCHEMA: &str = "proto/punktfunk/v1";
+use crate::setup::{Purpose, setup};
 
-/// The one package of the schema.
-const PACKAGE: &str = "punktfunk.v1";
+/// Something that is made from something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The wire schema as Rust.
+    Proto,
+    /// The console's API as an OpenAPI document.
+    Openapi,
+    /// That document as TypeScript, and the page as the host serves it.
+    Page,
+}
 
-/// What the schema becomes.
-const GENERATED: &str = "crates/pf-proto/src/generated.rs";
+/// Each part by its word, in the order in which they are made.
+const PARTS: &[(&str, Part)] = &[("proto", Part::Proto), ("openapi", Part::Openapi), ("page", Part::Page)];
 
-/// Writes the generated code where it differs from what stands there.
-pub(crate) fn write(root: &Path) -> Result<()> {
-    let generated = generate(root)?;
-    let path = root.join(GENERATED);
-    if fs::read_to_string(&path).is_ok_and(|committed| committed == generated) {
-        println!("{GENERATED} is up to date");
-        return Ok(());
+/// What to do with a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    /// Writes it where it differs from what stands there.
+    Write,
+    /// Fails when what is committed is not what would be made now.
+    Check,
+}
+
+/// Makes, or with `--check` compares, the parts that the arguments name, or all.
+pub(crate) fn codegen(root: &Path, arguments: &[&str]) -> Result<()> {
+    let (deed, parts) = wish(arguments)?;
+    if parts.contains(&Part::Page) {
+        setup(root, Purpose::Page)?;
     }
-    fs::write(&path, generated).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("{GENERATED} written");
-    Ok(())
+    parts.iter().try_for_each(|&part| part.run(root, deed))
 }
 
-/// Fails when the committed code is not what the schema gives.
-pub(crate) fn check(root: &Path) -> Result<()> {
-    let path = root.join(GENERATED);
-    let committed = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    ensure!(
-        committed == generate(root)?,
-        "{GENERATED} is not what {SCHEMA} gives: run `cargo xtask codegen` and commit the result"
-    );
-    Ok(())
+/// Fails when what is committed of a part is not what would be made now. Its tools are there.
+pub(crate) fn check(root: &Path, part: Part) -> Result<()> {
+    part.run(root, Deed::Check)
 }
 
-/// The formatted code of the whole schema below `root`.
-fn generate(root: &Path) -> Result<String> {
-    let files = protox::Compiler::new([root.join(INCLUDE)])?
-        .include_source_info(true)
-        .include_imports(true)
-        .open_files(schema_files(root)?)?
-        .file_descriptor_set()
-        .file;
-    if let Some(stranger) = files.iter().find(|file| file.package() != PACKAGE) {
-        bail!("{} is of package {:?}; the schema has {PACKAGE} alone", stranger.name(), stranger.package());
+fn wish(arguments: &[&str]) -> Result<(Deed, Vec<Part>)> {
+    let (deed, names) = match arguments {
+        ["--check", names @ ..] => (Deed::Check, names),
+        names => (Deed::Write, names),
+    };
+    if let Some(stranger) = names.iter().find(|name| PARTS.iter().all(|(word, _)| word != *name)) {
+        let words: Vec<_> = PARTS.iter().map(|(word, _)| *word).collect();
+        bail!("cannot make {stranger:?}: codegen takes [--check] and any of {}", words.join(", "));
     }
-    let module = prost_build::Module::from_protobuf_package_name(PACKAGE);
-    let requests = files.into_iter().map(|file| (module.clone(), file)).collect();
-    // Ordered maps: hash maps would ask pf-proto for prost's `std`, and make encodings differ from run to run.
-    let code = prost_build::Config::new().btree_map(["."]).generate(requests)?.remove(&module);
-    format(root, &format!("{HEADER}{}", code.unwrap_or_default()))
+    let meant = PARTS.iter().filter(|(word, _)| names.is_empty() || names.contains(word));
+    Ok((deed, meant.map(|&(_, part)| part).collect()))
 }
 
-/// The schema's files, sorted, so that the same schema always gives the same code.
-fn schema_files(root: &Path) -> Result<Vec<PathBuf>> {
-    let folder = root.join(SCHEMA);
-    let mut files = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "proto") {
-            files.push(path);
+impl Part {
+    fn run(self, root: &Path, deed: Deed) -> Result<()> {
+        match (self, deed) {
+            (Self::Proto, Deed::Write) => proto::write(root),
+            (Self::Proto, Deed::Check) => proto::check(root),
+            (Self::Openapi, Deed::Write) => openapi::write(root),
+            (Self::Openapi, Deed::Check) => openapi::check(root),
+            (Self::Page, Deed::Write) => page::write(root),
+            (Self::Page, Deed::Check) => page::check(root),
         }
     }
-    ensure!(!files.is_empty(), "{} holds no .proto file", folder.display());
-    files.sort();
-    Ok(files)
 }
 
-/// The code as the project's own rustfmt settings have it, so that `cargo fmt --check` agrees.
-fn format(root: &Path, code: &str) -> Result<String> {
-    let mut rustfmt = Command::new("rustfmt")
-        .args(["--edition", "2024"])
-        .current_dir(root)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start rustfmt (rustup component add rustfmt)")?;
-    // rustfmt reads everything before it writes anything, so this cannot block on a full pipe.
-    rustfmt.stdin.take().context("rustfmt has no input")?.write_all(code.as_bytes())?;
-    let output = rustfmt.wait_with_output()?;
-    ensure!(output.status.success(), "rustfmt failed on the generated code: {}", output.status);
-    Ok(String::from_utf8(output.stdout)?)
+/// A committed text, and what it is made from.
+struct Text {
+    path: &'static str,
+    source: &'static str,
 }
 
-const HEADER: &str = r#"//! The wire messages of `proto/punktfunk/v1`. Generated by `cargo xtask codegen`: change the schema, not this.
+/// Writes a text where it differs from what stands there.
+fn replace(root: &Path, text: &Text, now: &str) -> Result<()> {
+    let path = root.join(text.path);
+    if fs::read_to_string(&path).is_ok_and(|committed| committed == now) {
+        println!("{} is up to date", text.path);
+        return Ok(());
+    }
+    fs::write(&path, now).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("{} written", text.path);
+    Ok(())
+}
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    unused_qualifications,
-    clippy::all,
-    clippy::pedantic,
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    reason = "generated code; what it means is documented in the schema"
-)]
+/// Fails when what is committed is not what would be written now.
+fn compare(root: &Path, text: &Text, now: &str) -> Result<()> {
+    let path = root.join(text.path);
+    let committed = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(committed == now, stale(text.path, text.source));
+    Ok(())
+}
 
-"#;
+/// What to say of something committed that is not what its source gives.
+fn stale(made: &str, source: &str) -> String {
+    format!("{made} is not what {source} gives: run `cargo xtask codegen` and commit the result")
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A work tree with a schema of the given files.
-    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir_all(root.path().join(SCHEMA)).unwrap();
-        fs::create_dir_all(root.path().join(GENERATED).parent().unwrap()).unwrap();
-        for (name, text) in files {
-            fs::write(root.path().join(SCHEMA).join(name), text).unwrap();
+    #[test]
+    fn without_a_name_everything_is_meant_in_order() {
+        let all = vec![Part::Proto, Part::Openapi, Part::Page];
+        assert_eq!(wish(&[]).unwrap(), (Deed::Write, all.clone()));
+        assert_eq!(wish(&["--check"]).unwrap(), (Deed::Check, all));
+    }
+
+    #[test]
+    fn parts_are_made_in_order_however_they_are_named() {
+        assert_eq!(wish(&["page", "proto"]).unwrap(), (Deed::Write, vec![Part::Proto, Part::Page]));
+        assert_eq!(wish(&["--check", "openapi"]).unwrap(), (Deed::Check, vec![Part::Openapi]));
+    }
+
+    #[test]
+    fn a_part_that_is_not_there_is_an_error_and_not_nothing_to_do() {
+        for wrong in [&["pages"][..], &["--chek"], &["proto", "--check"]] {
+            assert!(wish(wrong).unwrap_err().to_string().contains("proto, openapi, page"), "{wrong:?}");
         }
-        root
-    }
-
-    const KNOCK: &str = "syntax = \"proto3\";
-package punktfunk.v1;
-
-// Asks to come in.
-message Knock {
-  // Who asks.
-  string name = 1;
-  Reason reason = 2;
-}
-
-enum Reason {
-  REASON_UNSPECIFIED = 0;
-  REASON_LOST_KEY = 1;
-}
-";
-
-    #[test]
-    fn messages_enums_and_comments_come_out_in_one_file() {
-        let other = "syntax = \"proto3\";
-package punktfunk.v1;
-import \"punktfunk/v1/knock.proto\";
-message Answer { Knock knock = 1; }
-";
-        let root = tree(&[("knock.proto", KNOCK), ("answer.proto", other)]);
-        let code = generate(root.path()).unwrap();
-        for expected in [
-            "pub struct Knock",
-            "/// Asks to come in.",
-            "pub enum Reason",
-            "LostKey = 1",
-            "pub struct Answer",
-        ] {
-            assert!(code.contains(expected), "{expected} in:\n{code}");
-        }
-        assert_eq!(code.matches("pub struct Knock").count(), 1);
-    }
-
-    #[test]
-    fn check_passes_after_write_and_fails_after_a_change_on_either_side() {
-        let root = tree(&[("knock.proto", KNOCK)]);
-        assert!(check(root.path()).is_err(), "nothing was generated yet");
-        write(root.path()).unwrap();
-        check(root.path()).unwrap();
-
-        let generated = root.path().join(GENERATED);
-        let committed = fs::read_to_string(&generated).unwrap();
-        fs::write(&generated, committed.replace("Knock", "Tap")).unwrap();
-        assert!(check(root.path()).unwrap_err().to_string().contains("cargo xtask codegen"));
-
-        write(root.path()).unwrap();
-        fs::write(root.path().join(SCHEMA).join("knock.proto"), KNOCK.replace("name = 1", "name = 3"))
-            .unwrap();
-        assert!(check(root.path()).is_err(), "the schema moved on");
-    }
-
-    /// A second package would need a second module, and a well-known type a second dependency, both unseen.
-    #[test]
-    fn a_second_package_is_refused() {
-        let root = tree(&[("knock.proto", &KNOCK.replace("punktfunk.v1", "punktfunk.v2"))]);
-        assert!(generate(root.path()).unwrap_err().to_string().contains("punktfunk.v2"));
-        let stamped = KNOCK
-            .replace("message Knock", "import \"google/protobuf/timestamp.proto\";\nmessage Knock")
-            .replace("string name", "google.protobuf.Timestamp at");
-        let root = tree(&[("knock.proto", &stamped)]);
-        assert!(generate(root.path()).unwrap_err().to_string().contains("google.protobuf"));
-    }
-
-    #[test]
-    fn a_broken_schema_is_named() {
-        let root = tree(&[("knock.proto", "syntax = \"proto3\"; package punktfunk.v1; message {")]);
-        assert!(generate(root.path()).is_err());
-        assert!(generate(tree(&[]).path()).unwrap_err().to_string().contains("no .proto file"));
     }
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod browser;
 mod codegen;
 mod fuzz;
 mod process;
@@ -22,11 +23,14 @@ cargo xtask COMMAND
 
   run [ARGS]         set up, build, and start a host with a virtual desktop; ARGS go to `punktfunk-host serve`
   test [-- ARGS]     set up, and run every check of the project; ARGS go to `cargo nextest run`
-  setup [--for run|test]
+  setup [--for run|page|test]
                      install what a Debian or Ubuntu machine lacks; the others do this by themselves
   tidy               check the rules that the compiler does not check
-  codegen [--check]  compile proto/ into crates/pf-proto; with --check only compare
-  bench [ARGS]       build for release and measure; ARGS go to pf-bench
+  codegen [--check] [proto] [openapi] [page]
+                     make anew what is made from something else and committed; with --check only compare
+  bench [console]    build for release and measure the stream, or the console
+  screenshots [FOLDER]
+                     take pictures of every page of the console (into target/screenshots)
   fuzz [TARGET] [--seconds N]
                      fuzz one decoder, or each in turn, for N seconds (60)
   help               this text
@@ -53,9 +57,10 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         ["test", "--", rest @ ..] => test::test(&root()?, rest)?,
         ["setup"] | ["setup", "--for", "test"] => setup::setup(&root()?, Purpose::Test)?,
         ["setup", "--for", "run"] => setup::setup(&root()?, Purpose::Run)?,
+        ["setup", "--for", "page"] => setup::setup(&root()?, Purpose::Page)?,
         ["tidy"] => tidy::tidy(&root()?)?,
-        ["codegen"] => codegen::write(&root()?)?,
-        ["codegen", "--check"] => codegen::check(&root()?)?,
+        ["codegen", rest @ ..] => codegen::codegen(&root()?, rest)?,
+        ["screenshots", rest @ ..] => browser::screenshots(&root()?, rest)?,
         ["bench", rest @ ..] => bench::bench(&root()?, rest)?,
         ["fuzz", rest @ ..] => fuzz::fuzz(&root()?, rest)?,
         other => bail!("no such command: {}\n\n{USAGE}", other.join(" ")),

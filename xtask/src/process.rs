@@ -16,6 +16,20 @@ pub(crate) fn cargo<A: AsRef<OsStr>>(root: &Path, arguments: impl IntoIterator<I
     cargo
 }
 
+/// An npm command in a package, which is a folder with a `package.json`.
+pub(crate) fn npm<A: AsRef<OsStr>>(package: &Path, arguments: impl IntoIterator<Item = A>) -> Command {
+    let mut npm = Command::new("npm");
+    npm.args(arguments).current_dir(package);
+    npm
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory(root: &Path) -> Result<PathBuf> {
+    let metadata = read(&mut cargo(root, ["metadata", "--format-version", "1", "--no-deps"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    Ok(metadata["target_directory"].as_str().context("cargo names no target directory")?.into())
+}
+
 /// Runs a command to its end, without input; its output goes where ours goes.
 pub(crate) fn run_to_end(command: &mut Command) -> Result<()> {
     let line = line(command);
@@ -42,12 +56,18 @@ fn line(command: &Command) -> String {
     words.join(" ")
 }
 
-/// Whether a program stands in `PATH`, or where a system keeps its own that ordinary users do not look.
+/// Whether a program is found.
 pub(crate) fn is_installed(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where a program stands: in `PATH`, or where a system keeps its own that ordinary users do not look.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
-        .any(|folder| folder.join(program).is_file())
+        .map(|folder| folder.join(program))
+        .find(|place| place.is_file())
 }
 
 #[cfg(test)]

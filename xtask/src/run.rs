@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::{
-    process::{cargo, read, run_to_end},
+    process::{cargo, read, run_to_end, target_directory},
     setup::{Purpose, setup},
 };
 
@@ -106,10 +106,7 @@ struct Host<'a> {
 impl<'a> Host<'a> {
     /// The host that was built in the work tree at `root`.
     fn built(root: &Path, arguments: &'a [&'a str]) -> Result<Self> {
-        let metadata = read(&mut cargo(root, ["metadata", "--format-version", "1", "--no-deps"]))?;
-        let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-        let target = metadata["target_directory"].as_str().context("cargo names no target directory")?;
-        let built = Path::new(target).join("release");
+        let built = target_directory(root)?.join("release");
         Ok(Self { program: built.join("punktfunk-host"), client: built.join("punktfunk"), arguments })
     }
 

@@ -1,5 +1,8 @@
 //! Installs what a fresh Debian or Ubuntu machine lacks, and says what and why. Where all is there, it does nothing.
 
+mod node;
+pub(crate) mod python;
+
 use std::{
     fs,
     os::unix::fs::MetadataExt,
@@ -7,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::process;
 
@@ -16,6 +19,8 @@ use crate::process;
 pub(crate) enum Purpose {
     /// Building the programs, and running a host with a virtual desktop.
     Run,
+    /// Building the console's page, which is committed as it is built.
+    Page,
     /// Everything that `cargo xtask test` runs.
     Test,
 }
@@ -23,7 +28,13 @@ pub(crate) enum Purpose {
 /// Makes the machine ready, or says exactly what is missing and fails.
 pub(crate) fn setup(root: &Path, purpose: Purpose) -> Result<()> {
     install_packages(&missing(purpose, Proof::holds))?;
+    if purpose >= Purpose::Page {
+        node::check_version()?;
+        node::install(&root.join("web"))?;
+    }
     if purpose >= Purpose::Test {
+        node::install(&root.join("web/e2e"))?;
+        python::install(root)?;
         for tool in TOOLS.iter().filter(|tool| !process::is_installed(tool.name)) {
             install_tool(root, tool)?;
         }
@@ -57,6 +68,8 @@ struct Package {
 #[derive(Clone, Copy)]
 enum Proof {
     Program(&'static str),
+    OneOf(&'static [&'static str]),
+    PythonModule(&'static str),
     Library(&'static str),
     Font(&'static str),
 }
@@ -65,6 +78,10 @@ impl Proof {
     fn holds(self) -> bool {
         match self {
             Self::Program(name) => process::is_installed(name),
+            Self::OneOf(names) => names.iter().any(|name| process::is_installed(name)),
+            Self::PythonModule(name) => {
+                process::read(Command::new("python3").args(["-c", &format!("import {name}")])).is_ok()
+            }
             Self::Library(name) => process::read(Command::new("/sbin/ldconfig").arg("-p"))
                 .is_ok_and(|libraries| libraries.contains(name)),
             Self::Font(file) => is_below(Path::new("/usr/share/fonts"), file),
@@ -109,7 +126,12 @@ fn install_packages(packages: &[&Package]) -> Result<()> {
     for command in apt_commands(&names) {
         let words: Vec<_> = prefix.iter().chain(APT).chain(command.iter()).copied().collect();
         println!("setup: {}", words.join(" "));
-        process::run_to_end(Command::new(words[0]).args(&words[1..]))?;
+        process::run_to_end(Command::new(words[0]).args(&words[1..])).with_context(|| {
+            format!(
+                "cannot install all of {}: what apt does not have, install in another way",
+                names.join(" ")
+            )
+        })?;
     }
     Ok(())
 }
@@ -155,6 +177,14 @@ const PACKAGES: &[Package] = &[
     run("x11-apps", "a clock on the virtual desktop", Proof::Program("xclock")),
     run("fonts-dejavu-core", "letters on the virtual desktop", Proof::Font("DejaVuSans.ttf")),
     run("libxkbcommon-x11-0", "the keyboard of the client's window", Proof::Library("libxkbcommon-x11.so.0")),
+    page("nodejs", "builds the console's page", Proof::Program("node")),
+    page("npm", "installs what builds the console's page", Proof::Program("npm")),
+    test("chromium", "the browser that tests the console's page", Proof::OneOf(BROWSERS)),
+    test(
+        "python3-venv",
+        "a place for schemathesis, which tests the console's API",
+        Proof::PythonModule("ensurepip"),
+    ),
     test("iproute2", "networks of their own for end-to-end tests", Proof::Program("ip")),
     test("avahi-utils", "looks at adverts with other eyes than ours", Proof::Program("avahi-browse")),
     test("avahi-daemon", "what avahi-browse asks", Proof::Program("avahi-daemon")),
@@ -164,6 +194,10 @@ const PACKAGES: &[Package] = &[
     test("git", "lists the files that tidy reads", Proof::Program("git")),
 ];
 
+/// Browsers of Chromium's family, the better known to these tests first.
+pub(crate) const BROWSERS: &[&str] =
+    &["chromium", "google-chrome-stable", "google-chrome", "chromium-browser"];
+
 /// What cargo must bring, for tests only.
 const TOOLS: &[Tool] = &[
     Tool { name: "cargo-nextest", why: "runs the tests" },
@@ -172,6 +206,10 @@ const TOOLS: &[Tool] = &[
 
 const fn run(name: &'static str, why: &'static str, proof: Proof) -> Package {
     Package { name, why, needed_for: Purpose::Run, proof }
+}
+
+const fn page(name: &'static str, why: &'static str, proof: Proof) -> Package {
+    Package { name, why, needed_for: Purpose::Page, proof }
 }
 
 const fn test(name: &'static str, why: &'static str, proof: Proof) -> Package {
@@ -207,6 +245,7 @@ mod tests {
         let test = names(&missing(Purpose::Test, |_| false));
         assert!(run.iter().all(|name| test.contains(name)));
         assert!(run.len() < test.len());
+        assert!(!run.contains(&"nodejs"), "a host is built and run without node");
     }
 
     #[test]
@@ -221,6 +260,9 @@ mod tests {
     fn proofs_tell_here_from_not_here() {
         assert!(Proof::Program("sh").holds());
         assert!(!Proof::Program("no-such-program").holds());
+        assert!(Proof::OneOf(&["no-such-program", "sh"]).holds());
+        assert!(!Proof::OneOf(&["no-such-program"]).holds());
+        assert!(!Proof::PythonModule("no_such_module").holds());
         assert!(Proof::Library("libc.so.6").holds());
         assert!(!Proof::Library("libnosuch.so.9").holds());
         let fonts = tempfile::tempdir().unwrap();

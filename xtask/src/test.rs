@@ -12,6 +12,8 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
+    browser,
+    codegen::{self, Part},
     process,
     setup::{Purpose, setup},
     tidy::tidy,
@@ -42,8 +44,8 @@ struct Step<'a> {
 enum Check<'a> {
     /// A cargo command, with what it is to find in its environment.
     Cargo(Vec<&'a str>, Option<(&'static str, &'static str)>),
-    /// `cargo xtask tidy`, without another process.
-    Tidy,
+    /// A function of this program.
+    Own(fn(&Path) -> Result<()>),
 }
 
 impl Step<'_> {
@@ -54,7 +56,7 @@ impl Step<'_> {
                 cargo.envs(*variable);
                 process::run_to_end(&mut cargo)
             }
-            Check::Tidy => tidy(root),
+            Check::Own(check) => check(root),
         }
     }
 }
@@ -66,17 +68,25 @@ fn steps<'a>(nextest: &[&'a str]) -> Vec<Step<'a>> {
         let check = Check::Cargo(line.split(' ').collect(), None);
         Step { title, check }
     };
+    let own = |title, check| Step { title, check: Check::Own(check) };
     let docs =
         Check::Cargo("doc --workspace --no-deps".split(' ').collect(), Some(("RUSTDOCFLAGS", "-D warnings")));
     let tests = ["nextest", "run", "--workspace"].iter().chain(nextest).copied().collect();
     vec![
         cargo("format", "fmt --all --check"),
-        Step { title: "tidy", check: Check::Tidy },
+        own("tidy", tidy),
+        own("page: types, lints and format", browser::check_page),
+        own("page: unit tests", browser::test_page),
+        own("page: the built one is current", |root| codegen::check(root, Part::Page)),
+        own("browser tests: types", browser::check),
         cargo("lints", "clippy --workspace --all-targets -- -D warnings"),
         Step { title: "documentation", check: docs },
         cargo("licences, bans and sources", "deny check licenses bans sources"),
         cargo("build", "build --workspace --all-targets"),
+        own("the API's document is current", |root| codegen::check(root, Part::Openapi)),
         cargo("examples in the documentation", "test --workspace --doc"),
+        own("the API keeps to its document", browser::api),
+        own("browser tests", browser::test),
         Step { title: "tests", check: Check::Cargo(tests, None) },
     ]
 }
@@ -93,7 +103,7 @@ mod tests {
     fn lines(steps: &[Step<'_>]) -> Vec<String> {
         let line = |step: &Step<'_>| match &step.check {
             Check::Cargo(arguments, _) => arguments.join(" "),
-            Check::Tidy => "xtask tidy".to_owned(),
+            Check::Own(_) => step.title.to_owned(),
         };
         steps.iter().map(line).collect()
     }
@@ -112,9 +122,22 @@ mod tests {
         }
     }
 
+    /// The browser would otherwise be shown programs of the last run.
+    #[test]
+    fn what_runs_the_programs_comes_after_the_build() {
+        let lines = lines(&steps(&[]));
+        let place = |title: &str| lines.iter().position(|line| line == title).unwrap();
+        let build = place("build --workspace --all-targets");
+        for late in ["the API's document is current", "the API keeps to its document", "browser tests"] {
+            assert!(place(late) > build, "{late}");
+        }
+    }
+
     #[test]
     fn a_failing_step_is_an_error() {
         let step = Step { title: "nonsense", check: Check::Cargo(vec!["no-such-command"], None) };
         assert!(step.run(Path::new(".")).is_err());
+        let own = Step { title: "nonsense", check: Check::Own(|_| anyhow::bail!("no")) };
+        assert!(own.run(Path::new(".")).is_err());
     }
 }

@@ -4,6 +4,7 @@
 mod invariants;
 mod layers;
 mod lints;
+mod page;
 mod sources;
 mod texts;
 mod tree;
@@ -13,7 +14,7 @@ use std::{fmt, path::Path};
 use anyhow::{Result, ensure};
 
 use self::{layers::Workspace, tree::Tree};
-use crate::codegen;
+use crate::codegen::{self, Part};
 
 /// Checks every rule, prints what breaks one, and fails when anything does.
 pub(crate) fn tidy(root: &Path) -> Result<()> {
@@ -26,7 +27,7 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
     for rule in WORKSPACE_RULES {
         findings.extend(rule(&workspace));
     }
-    if let Err(error) = codegen::check(root) {
+    if let Err(error) = codegen::check(root, Part::Proto) {
         findings.push(Finding::new("proto", format!("{error:#}")));
     }
     print!("{}", invariants::table(&tree));
@@ -47,6 +48,8 @@ const TREE_RULES: &[fn(&Tree) -> Vec<Finding>] = &[
     sources::nothing_is_left_over,
     sources::files_say_what_they_are_for,
     sources::no_global_mutable_state,
+    page::names_stay_text,
+    page::nothing_is_left_over,
     texts::no_paths_of_one_machine,
     texts::no_registry_hosts,
     texts::documents_are_there,

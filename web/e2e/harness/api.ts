@@ -1,0 +1,93 @@
+/** The console's API without a browser: what a script does, and what an attacker tries. */
+
+import { request } from 'node:https';
+
+/** An answer, as it came. */
+export interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+}
+
+/** What a request is made of. */
+export interface Ask {
+  method?: string;
+  /** JSON, unless it is text already. */
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+/** Makes one request. The certificate is the host's own and names nobody, so it is not checked. */
+export function ask(
+  url: string,
+  { method = 'GET', body, headers = {} }: Ask = {},
+): Promise<Answer> {
+  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  const all: Record<string, string> = { ...headers };
+  if (text !== undefined) {
+    all['content-type'] ??= 'application/json';
+    all['content-length'] = String(Buffer.byteLength(text));
+  }
+  return new Promise((resolve, reject) => {
+    const asking = request(url, { method, headers: all, rejectUnauthorized: false }, (response) => {
+      let received = '';
+      response.setEncoding('utf8');
+      response.on('data', (part: string) => (received += part));
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: received });
+      });
+      response.on('error', reject);
+    });
+    asking.on('error', reject).end(text);
+  });
+}
+
+/** The cookie that an answer sets, as a request sends it back. */
+export function cookieOf({ headers }: Answer): string {
+  const [cookie] = [headers['set-cookie'] ?? []].flat();
+  const pair = cookie?.split(';')[0];
+  if (!pair) {
+    throw new Error('the answer sets no cookie');
+  }
+  return pair;
+}
+
+/** A signed-in owner without a browser. */
+export class Api {
+  private constructor(
+    readonly origin: string,
+    readonly cookie: string,
+  ) {}
+
+  /** Signs in by a printed link, as a browser called `browser`. */
+  static async signIn(origin: string, link: string, browser = 'script'): Promise<Api> {
+    const secret = new URLSearchParams(new URL(link).hash.slice(1)).get('link');
+    const answer = await ask(`${origin}/api/v1/sign-in`, {
+      method: 'POST',
+      body: { link: secret },
+      headers: { origin, 'user-agent': browser },
+    });
+    if (answer.status !== 200) {
+      throw new Error(`no sign-in by link: ${answer.status} ${answer.body}`);
+    }
+    return new Api(origin, cookieOf(answer));
+  }
+
+  /** Makes a request below `/api/v1/` as the page would. */
+  ask(path: string, { method = 'GET', body, headers = {} }: Ask = {}): Promise<Answer> {
+    return ask(`${this.origin}/api/v1/${path}`, {
+      method,
+      body,
+      headers: { cookie: this.cookie, origin: this.origin, ...headers },
+    });
+  }
+
+  /** The JSON of a request that goes well. */
+  async json<T>(path: string, asking: Ask = {}): Promise<T> {
+    const answer = await this.ask(path, asking);
+    if (answer.status !== 200) {
+      throw new Error(`${asking.method ?? 'GET'} ${path}: ${answer.status} ${answer.body}`);
+    }
+    return JSON.parse(answer.body) as T;
+  }
+}

@@ -1,0 +1,109 @@
+/** The console as a person finds their way in it: by what is written on it and what it is called, never by its markup. */
+
+import { type Locator, type Page, expect } from '@playwright/test';
+
+import type { Host } from './host.ts';
+
+/** The pages, by what their links are called. */
+export const PAGES = ['Pairing', 'Devices', 'Sessions', 'Activity', 'Host'] as const;
+export type PageName = (typeof PAGES)[number];
+
+export class Console {
+  constructor(
+    readonly page: Page,
+    readonly host: Host,
+  ) {}
+
+  /** Opens the console's address. */
+  async open(): Promise<void> {
+    await this.page.goto(this.host.origin);
+  }
+
+  /** Signs in by a fresh link, and waits for the first page. */
+  async signInByLink(link?: string): Promise<void> {
+    await this.page.goto(link ?? (await this.host.freshLink()));
+    await expect(this.heading('Pairing')).toBeVisible();
+  }
+
+  /** Types a password into the sign-in page. */
+  async signInByPassword(password: string): Promise<void> {
+    await this.password.fill(password);
+    await this.button('Sign in').click();
+  }
+
+  /** Goes to a page by its link. */
+  async go(name: PageName): Promise<void> {
+    await this.page
+      .getByRole('navigation', { name: 'Pages' })
+      .getByRole('link', { name: new RegExp(`^${name}`) })
+      .click();
+    await expect(this.heading(name)).toBeVisible();
+  }
+
+  heading(name: string | RegExp): Locator {
+    return this.page.getByRole('heading', { name });
+  }
+
+  button(name: string | RegExp, within: Page | Locator = this.page): Locator {
+    return within.getByRole('button', { name, exact: true });
+  }
+
+  get password(): Locator {
+    return this.page.getByLabel('Password', { exact: true });
+  }
+
+  get dialog(): Locator {
+    return this.page.getByRole('dialog');
+  }
+
+  /** What says that the connection to the host is lost. */
+  get lost(): Locator {
+    return this.page.getByText('Connection lost, reconnecting…').filter({ visible: true });
+  }
+
+  /** Waits until the page follows the host's events: what happens after this is seen. */
+  async live(): Promise<void> {
+    await expect(this.page.getByText('Live', { exact: true })).toBeVisible();
+  }
+
+  // Pairing.
+
+  /** Arms for anybody, and reads the PIN. */
+  async arm(): Promise<string> {
+    await this.button('Arm pairing').click();
+    return this.pin();
+  }
+
+  /** The PIN, as it is written on the page. */
+  async pin(): Promise<string> {
+    await expect(this.pinShown).toBeVisible();
+    return ((await this.pinShown.textContent()) ?? '').replaceAll(/\D/g, '');
+  }
+
+  get pinShown(): Locator {
+    return this.page.getByTestId('pin');
+  }
+
+  /** The card of a waiting device. */
+  request(name: string): Locator {
+    return this.page.getByRole('article').filter({ hasText: name });
+  }
+
+  /** The check code on a card. */
+  async codeOf(request: Locator): Promise<string> {
+    const code = request.getByTestId('check-code');
+    return ((await code.textContent()) ?? '').replaceAll(/\D/g, '');
+  }
+
+  // Devices and sessions.
+
+  /** The card of a paired device. */
+  device(label: string): Locator {
+    return this.page.getByRole('article').filter({ hasText: label });
+  }
+
+  /** The card of a session. */
+  session(name: string): Locator {
+    return this.page.getByRole('article').filter({ hasText: name });
+  }
+}
