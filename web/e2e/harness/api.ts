@@ -90,4 +90,32 @@ export class Api {
     }
     return JSON.parse(answer.body) as T;
   }
+
+  /** The numbers of the first audit lines on the event stream after a line, as many as are asked for. */
+  events(after: number, count: number): Promise<number[]> {
+    return new Promise((resolve, reject) => {
+      const ids: number[] = [];
+      let received = '';
+      const headers = { cookie: this.cookie, 'last-event-id': String(after) };
+      const url = `${this.origin}/api/v1/events`;
+      const asking = request(url, { headers, rejectUnauthorized: false }, (response) => {
+        response.setEncoding('utf8').on('data', (part: string) => {
+          received += part;
+          const ends = received.lastIndexOf('\n\n');
+          for (const event of received.slice(0, Math.max(ends, 0)).split('\n\n')) {
+            const id = /^id: ?(\d+)$/m.exec(event)?.[1];
+            if (/^event: ?audit$/m.test(event) && id) {
+              ids.push(Number(id));
+            }
+          }
+          received = received.slice(ends < 0 ? 0 : ends + 2);
+          if (ids.length >= count) {
+            asking.destroy();
+            resolve(ids);
+          }
+        });
+      });
+      asking.on('error', reject).end();
+    });
+  }
 }

@@ -77,7 +77,8 @@ export class Console {
   /** The PIN, as it is written on the page. */
   async pin(): Promise<string> {
     await expect(this.pinShown).toBeVisible();
-    return ((await this.pinShown.textContent()) ?? '').replaceAll(/\D/g, '');
+    // As it is read out: `PIN 0 4 1 7`.
+    return digits(await this.pinShown.getByText(/^PIN( \d)+$/).textContent());
   }
 
   get pinShown(): Locator {
@@ -86,24 +87,33 @@ export class Console {
 
   /** The card of a waiting device. */
   request(name: string): Locator {
-    return this.page.getByRole('article').filter({ hasText: name });
+    return this.page.getByRole('article', { name, exact: true });
   }
 
   /** The check code on a card. */
   async codeOf(request: Locator): Promise<string> {
-    const code = request.getByTestId('check-code');
-    return ((await code.textContent()) ?? '').replaceAll(/\D/g, '');
+    return digits(await request.getByTestId('check-code').textContent());
   }
 
   // Devices and sessions.
 
   /** The card of a paired device. */
   device(label: string): Locator {
-    return this.page.getByRole('article').filter({ hasText: label });
+    return this.#card(label);
   }
 
   /** The card of a session. */
   session(name: string): Locator {
-    return this.page.getByRole('article').filter({ hasText: name });
+    return this.#card(name);
   }
+
+  #card(name: string): Locator {
+    const heading = this.page.getByRole('heading', { name, exact: true });
+    return this.page.getByRole('listitem').filter({ has: heading });
+  }
+}
+
+/** The digits of a text. */
+function digits(text: string | null): string {
+  return (text ?? '').replaceAll(/\D/g, '');
 }

@@ -97,6 +97,11 @@ export class Host {
     return this.#before + this.#process.stdout + this.#process.stderr;
   }
 
+  /** What it printed of itself for the owner, secrets included. */
+  get introductionLine(): string {
+    return this.#process.stdout.split('\n')[0] ?? '';
+  }
+
   /** The link that was printed at the start, as the browser opens it here. */
   get link(): string {
     return this.here(this.#introduction.console.link);

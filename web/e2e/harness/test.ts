@@ -5,7 +5,7 @@
  * policy.
  */
 
-import { test as base, expect, type Page } from '@playwright/test';
+import { type BrowserContext, test as base, expect } from '@playwright/test';
 
 import { Client } from './client.ts';
 import { Console } from './console.ts';
@@ -20,8 +20,10 @@ interface Given {
   client: (name: string) => Client;
   /** The console, in a browser that nobody has signed in with. */
   visitor: Console;
-  /** The console, signed in by the printed link, on its first page. */
+  /** The console, signed in by a link, on its first page. */
   owner: Console;
+  /** The console in another browser, which nobody has signed in with. */
+  elsewhere: () => Promise<Console>;
   /** What pages of this test threw or violated. */
   faults: string[];
 }
@@ -49,14 +51,7 @@ export const test = base.extend<Given>({
   faults: [
     async ({ context }, use) => {
       const faults: string[] = [];
-      await context.exposeFunction('pfViolation', (what: string) => faults.push(what));
-      await context.addInitScript(reportViolations);
-      context.on('weberror', (error) => faults.push(String(error.error())));
-      context.on('console', (message) => {
-        if (/Content[- ]Security[- ]Policy|TrustedHTML|TrustedScript/i.test(message.text())) {
-          faults.push(message.text());
-        }
-      });
+      await watch(context, faults);
       await use(faults);
       expect(faults, 'pages that throw or break their policy').toEqual([]);
     },
@@ -71,7 +66,25 @@ export const test = base.extend<Given>({
     await visitor.signInByLink();
     await use(visitor);
   },
+
+  elsewhere: async ({ browser, host, faults }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async () => {
+      const context = await browser.newContext();
+      contexts.push(context);
+      await watch(context, faults);
+      return new Console(await context.newPage(), host);
+    });
+    await Promise.all(contexts.map((context) => context.close()));
+  },
 });
+
+/** Notes what the pages of a browser throw, and what their policy keeps them from. */
+async function watch(context: BrowserContext, faults: string[]): Promise<void> {
+  await context.exposeFunction('pfViolation', (what: string) => faults.push(what));
+  await context.addInitScript(reportViolations);
+  context.on('weberror', (error) => faults.push(String(error.error())));
+}
 
 /** Runs in the page, before anything of its own. */
 function reportViolations(): void {
@@ -82,4 +95,3 @@ function reportViolations(): void {
 }
 
 export { expect };
-export type { Page };
