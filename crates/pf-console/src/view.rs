@@ -315,3 +315,57 @@ pub struct AuditPage {
     /// Whether there are older ones: ask again with `before` as the last number here.
     pub more: bool,
 }
+
+/// An open sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignIn {
+    /// Its number.
+    pub id: u64,
+    /// The browser, as far as it can be told, such as `Firefox on Linux`.
+    pub browser: String,
+    /// The address that it signed in from.
+    pub address: String,
+    /// How it signed in.
+    pub by: SignedInBy,
+    /// When.
+    pub signed_in_at: String,
+    /// When it was used last, to the minute after a restart.
+    pub last_used_at: String,
+    /// For how long it can still do what needs a fresh password; 0 when it has to be given again first.
+    pub proof_expires_in_s: u64,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// How somebody signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SignedInBy {
+    /// With the password.
+    Password,
+    /// With a one-time link.
+    Link,
+}
+
+/// A one-time link: whoever opens it first is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignInLink {
+    /// The link. Its secret stands in the fragment, which no server and no log ever sees.
+    pub url: String,
+    /// How long it is good for.
+    pub expires_in_s: u64,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Refusal {
+    /// One word for a script; `docs/console.md` lists them.
+    pub code: String,
+    /// What happened, as a sentence for a person.
+    pub message: String,
+    /// What to do, as a sentence for a person.
+    pub hint: String,
+    /// After how long another try makes sense; also in `Retry-After`. Only where waiting helps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
+}

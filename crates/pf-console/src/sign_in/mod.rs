@@ -1,0 +1,314 @@
+//! Who is signed in to the console, and how one gets in: with the password, or with a one-time link.
+//!
+//! What decides is pure and beside this: [`limits`] how often a password may be tried, [`links`] which links are good,
+//! [`book`] which sign-ins are open. [`SignIns`] puts them together with the store, the clock and chance.
+//!
+//! Three rules hold throughout. A try is counted before the password is looked at. What lets somebody in is stored
+//! before it holds; what shuts somebody out holds before it is stored. And whatever was begun is finished, also when the
+//! browser that asked for it is gone: nobody escapes the audit log by hanging up.
+
+mod book;
+mod browser;
+mod entry;
+mod keep;
+mod limits;
+mod links;
+mod password;
+mod token;
+mod upkeep;
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use pf_base::Timestamp;
+use tokio::sync::{Semaphore, watch};
+
+pub(crate) use self::{book::MAX_AGE, entry::Credential, password::MAX_CHARACTERS, token::Token};
+use self::{
+    book::{Book, Open},
+    limits::Limits,
+    links::Links,
+    password::Hashed,
+};
+pub use self::{
+    keep::{Keep, Kept},
+    password::{Password, WeakPassword},
+    token::TokenHash,
+};
+use crate::{
+    control::{ConsoleEvent, ConsoleNote, HostControl},
+    view,
+};
+
+/// Tells the time. It never runs backwards within one run.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The sign-ins of a running host; clones are handles to the same.
+///
+/// Its methods are called from within a tokio runtime.
+#[derive(Clone)]
+pub struct SignIns(Arc<Inner>);
+
+struct Inner {
+    /// Taken before `state` by whatever changes both, and only where blocking is fine.
+    store: Mutex<Box<dyn Keep>>,
+    state: Mutex<State>,
+    /// Each look at a password takes 19 MiB and a processor.
+    looks: Arc<Semaphore>,
+    host: Arc<dyn HostControl>,
+    clock: Clock,
+    changes: watch::Sender<()>,
+}
+
+struct State {
+    password: Hashed,
+    /// Another one with each password: what began under an old one comes to nothing.
+    password_number: u64,
+    limits: Limits,
+    links: Links,
+    book: Book,
+}
+
+/// Who asks for something, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    /// From where.
+    pub address: IpAddr,
+    /// With what, in a few words.
+    pub browser: String,
+}
+
+/// A sign-in as a request finds it.
+pub(crate) struct Found {
+    pub(crate) id: u64,
+    pub(crate) is_proved: bool,
+    pub(crate) view: view::SignIn,
+    pub(crate) over: watch::Receiver<()>,
+}
+
+/// A link that was just made.
+pub struct NewLink {
+    token: Token,
+    /// How long it is good for.
+    pub good_for: Duration,
+}
+
+impl NewLink {
+    /// The link, for a console at an origin such as `https://host:9777`. Its secret is in the fragment: in no request
+    /// line, no log and no `Referer`.
+    pub fn url(&self, origin: &str) -> String {
+        format!("{origin}/#link={}", self.token.reveal().as_str())
+    }
+}
+
+/// Why somebody is not signed in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SignInError {
+    /// The password is another one.
+    #[error("wrong password")]
+    WrongPassword,
+    /// The link is unknown, used or old.
+    #[error("link unknown, used or old")]
+    LinkUsed,
+    /// The password was tried too often.
+    #[error("tried too often")]
+    Wait(Duration),
+    /// The sign-in that was to be proved is over.
+    #[error("signed out")]
+    SignedOut,
+    /// It could not be stored.
+    #[error(transparent)]
+    Unsaved(#[from] Unsaved),
+}
+
+/// Why a sign-in is not ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndError {
+    /// There is none of that number.
+    #[error("no such sign-in is open")]
+    NoSuchSignIn,
+    /// It is over, and would be open again after a restart.
+    #[error(transparent)]
+    InForceButUnsaved(Unsaved),
+}
+
+/// Why the password is the old one still.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// The new one will not do.
+    #[error(transparent)]
+    Weak(#[from] WeakPassword),
+    /// It could not be stored.
+    #[error(transparent)]
+    Unsaved(#[from] Unsaved),
+}
+
+/// The store could not be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unsaved {
+    /// What is wrong, as a sentence.
+    pub message: String,
+    /// What to do, as a sentence.
+    pub way_on: String,
+}
+
+/// What was stored when the host stopped last.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// The hash of the password as a PHC string; none before the first start.
+    pub password: Option<String>,
+    /// The sign-ins that were open.
+    pub sign_ins: Vec<StoredSignIn>,
+}
+
+/// One of [`Stored::sign_ins`].
+#[derive(Debug)]
+pub struct StoredSignIn {
+    /// Its number.
+    pub id: u64,
+    /// What was kept of it.
+    pub kept: Kept,
+    /// When it was used last.
+    pub last_used_at: Timestamp,
+    /// When the password was given last.
+    pub proved_at: Option<Timestamp>,
+}
+
+/// Why the sign-ins cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// What is stored as the hash of the password is none.
+    #[error("the stored hash of the console's password cannot be read")]
+    BrokenPassword,
+    /// The store could not be written.
+    #[error(transparent)]
+    Unsaved(#[from] Unsaved),
+}
+
+impl SignIns {
+    /// Goes on from what was stored. Where there is no password yet, one is made and returned: to be shown once.
+    ///
+    /// Blocks: for some tenths of a second at first start.
+    pub fn open(
+        mut store: impl Keep,
+        stored: Stored,
+        host: Arc<dyn HostControl>,
+        clock: Clock,
+    ) -> Result<(Self, Option<Password>), OpenError> {
+        let (password, first) = match stored.password {
+            Some(phc) => (Hashed::parse(&phc).ok_or(OpenError::BrokenPassword)?, None),
+            None => {
+                let first = Password::generate(&random());
+                let hashed = first.hash(&random());
+                store.set_password(&hashed.to_phc(), None)?;
+                (hashed, Some(first))
+            }
+        };
+        let now = clock();
+        let mut book = Book::default();
+        for sign_in in stored.sign_ins {
+            for surplus in book.add(reopened(sign_in, now)) {
+                store.end(surplus.id)?;
+            }
+        }
+        let state =
+            State { password, password_number: 0, limits: Limits::default(), links: Links::default(), book };
+        let inner = Inner {
+            store: Mutex::new(Box::new(store)),
+            state: Mutex::new(state),
+            looks: Arc::new(Semaphore::new(LOOKS_AT_ONCE)),
+            host,
+            clock,
+            changes: watch::Sender::new(()),
+        };
+        Ok((Self(Arc::new(inner)), first))
+    }
+
+    /// Tells when the list of sign-ins changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
+    }
+
+    fn tell_changed(&self) {
+        self.0.changes.send_replace(());
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0.clock)()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Blocks while it is being written.
+    fn store(&self) -> MutexGuard<'_, Box<dyn Keep>> {
+        self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something that blocks, where that is fine.
+    async fn blocking<T: Send + 'static>(&self, act: impl FnOnce(&Self) -> T + Send + 'static) -> T {
+        let this = self.clone();
+        finish_blocking(move || act(&this)).await
+    }
+
+    /// Writes something that nobody waits for, and that may be lost.
+    fn in_background(
+        &self,
+        what: &'static str,
+        write: impl FnOnce(&mut dyn Keep) -> Result<(), Unsaved> + Send + 'static,
+    ) {
+        let this = self.clone();
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = write(&mut **this.store()) {
+                tracing::warn!(%error, "cannot {what}");
+            }
+        }));
+    }
+}
+
+/// A sign-in after a restart. A clock that was set back since makes nothing fresher than it is.
+fn reopened(stored: StoredSignIn, now: Timestamp) -> Open {
+    let StoredSignIn { id, kept, last_used_at, proved_at } = stored;
+    Open {
+        id,
+        hash: kept.hash,
+        browser: kept.browser,
+        address: kept.address,
+        by: kept.by,
+        signed_in_at: kept.signed_in_at.min(now),
+        last_used_at: last_used_at.min(now),
+        proved_at: proved_at.filter(|at| *at <= now),
+        stored_used_at: last_used_at.min(now),
+        over: watch::Sender::new(()),
+    }
+}
+
+/// Carries something through to its end, also when nobody waits for it any more.
+async fn finish<T: Send + 'static>(act: impl Future<Output = T> + Send + 'static) -> T {
+    joined(tokio::spawn(act).await)
+}
+
+/// The same for what blocks.
+async fn finish_blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    joined(tokio::task::spawn_blocking(act).await)
+}
+
+/// A panic goes on where it was waited for.
+fn joined<T>(ended: Result<T, tokio::task::JoinError>) -> T {
+    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// So many fresh random bytes.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system has randomness");
+    bytes
+}
+
+/// How many passwords are looked at side by side: two take 38 MiB, and leave processors to the stream.
+const LOOKS_AT_ONCE: usize = 2;
