@@ -15,8 +15,8 @@ use crate::{
     DataDir, Restored, StoreError,
     data_dir::Sharing,
     database::{
-        HALF_MADE, Schema, check_copy, open_checked, remove_half_made, sql_failure, trust_changes,
-        with_suffix, witness,
+        HALF_MADE, Schema, check_copy, leave_behind, open_checked, remove_half_made, sql_failure,
+        trust_changes, with_suffix, witness,
     },
     private_file,
 };
@@ -183,6 +183,7 @@ pub(crate) fn restore(
     remove_half_made(&path)?;
     let new = with_suffix(&path, HALF_MADE);
     private_file::copy(&copy.path, &new)?;
+    leave_behind(&new, schema)?;
     let mut set_aside = set_store_aside(&path, now)?;
     // Newer copies that are broken must not pass for this store's own from now on.
     for (_, broken) in copies.files()?.into_iter().filter(|(at, _)| *at > copy.at) {

@@ -1,6 +1,6 @@
 //! One SQLite file: made whole, checked before it is believed, written in transactions that are on the disk when they end.
 //!
-//! Both stores are one of these with a [`Schema`] of their own. What it takes care of:
+//! Each store is one of these with a [`Schema`] of their own. What it takes care of:
 //!
 //! - **Missing is not new.** A store is made only where nothing says that there was one: no copy in `backup/` and no
 //!   write-ahead log without its database. It is built under another name and published whole, so an empty or short
@@ -43,6 +43,9 @@ pub(crate) struct Schema {
     ///
     /// A step that was released is never changed. The first makes the table `meta`, see [`trust_changes`].
     pub(crate) migrations: &'static [&'static str],
+    /// What takes out of a copy, before it becomes the store again, that which must not come back with it; SQL, of
+    /// this program's version.
+    pub(crate) left_behind: &'static str,
 }
 
 impl Schema {
@@ -230,6 +233,17 @@ pub(crate) fn check_copy(path: &Path, schema: &Schema) -> Option<i64> {
     trust_changes(&connection).ok()
 }
 
+/// Takes out of a copy that is about to become the store what must not come back with it.
+pub(crate) fn leave_behind(copy: &Path, schema: &Schema) -> Result<(), StoreError> {
+    (|| {
+        let mut connection = connect(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        migrate(&mut connection, schema.migrations)?;
+        connection.execute_batch(schema.left_behind)?;
+        connection.close().map_err(|(_, e)| e)
+    })()
+    .map_err(|e| sql_failure(copy, e))
+}
+
 /// Removes what a crash left of a database that was being made.
 pub(crate) fn remove_half_made(path: &Path) -> Result<(), StoreError> {
     let new = with_suffix(path, HALF_MADE);
@@ -408,7 +422,7 @@ mod tests {
 
     const fn of(migrations: &'static [&'static str]) -> Schema {
         let (name, program, sharing) = ("test", "test", Sharing::Alone);
-        Schema { name, program, sharing, application_id: 7, migrations }
+        Schema { name, program, sharing, application_id: 7, migrations, left_behind: "" }
     }
 
     /// A store that version 1 made, with a thing in it.

@@ -141,7 +141,8 @@ fn parse(text: &[u8]) -> Result<Identity, IdentityFault> {
 
 /// What says that there once was an identity here.
 fn witness(dir: &DataDir) -> Result<Option<PathBuf>, StoreError> {
-    let store = ["host.sqlite", "client.sqlite"].map(|name| dir.file(name)).into_iter().find(|p| p.exists());
+    let stores = ["host.sqlite", "client.sqlite", "console.sqlite"].map(|name| dir.file(name));
+    let store = stores.into_iter().find(|path| path.exists());
     if store.is_some() { Ok(store) } else { dir.any_copy("") }
 }
 

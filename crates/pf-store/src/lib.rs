@@ -6,8 +6,9 @@
 //! | --- | --- |
 //! | `identity.pem` | the key and certificate of this install |
 //! | `host.sqlite`, `client.sqlite` | the trust store of a host, of a client |
+//! | `console.sqlite` | the password of a host's console, and who is signed in to it |
 //! | `backup/` | verified copies of all of these; its being there says that they once were |
-//! | `host.lock`, `client.lock`, `setup.lock` | empty; held while a store is open, and while files are made or checked |
+//! | `host.lock`, `client.lock`, `console.lock`, `setup.lock` | empty; held while a store is open, and while files are made or checked |
 //! | `*.broken-<ms>` | what [`HostStore::restore`] and its like set aside; nothing here is ever deleted but old copies |
 //!
 //! The one rule is that **a file that was there is never silently replaced by an empty one**. What is missing,
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod console;
 mod copies;
 mod data_dir;
 mod database;
@@ -29,6 +31,7 @@ mod private_file;
 mod words;
 
 pub use client::{ClientStore, HostFacts, HostState, KnownHost, PinError, SpendError};
+pub use console::{ConsoleLoaded, ConsoleStore, NewSignIn, PasswordHash, SignInRow, SignedInBy};
 pub use data_dir::{DataDir, default_data_dir};
 pub use error::{DatabaseFault, IdentityFault, StoreError};
 pub use host::{AuditQuery, AuditRow, HostStore, Loaded};

@@ -356,6 +356,7 @@ const SCHEMA: Schema = Schema {
     sharing: Sharing::Together,
     application_id: u32::from_be_bytes(*b"pfcl"),
     migrations: &[include_str!("v1.sql")],
+    left_behind: "",
 };
 
 /// How long a PIN that was offered is remembered. Longer costs nothing but disk; a PIN is open for minutes.

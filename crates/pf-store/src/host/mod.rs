@@ -254,4 +254,5 @@ const SCHEMA: Schema = Schema {
     sharing: Sharing::Alone,
     application_id: u32::from_be_bytes(*b"pfho"),
     migrations: &[include_str!("v1.sql")],
+    left_behind: "",
 };

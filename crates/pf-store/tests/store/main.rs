@@ -4,6 +4,7 @@
 
 mod client;
 mod common;
+mod console;
 mod crash;
 mod damage;
 mod data_dir;
