@@ -34,6 +34,7 @@ mod impostor;
 pub mod namespace;
 mod outcome;
 mod process;
+mod raw;
 mod relay;
 pub mod x_display;
 
@@ -49,6 +50,7 @@ pub use host::{Host, HostSetup};
 pub use impostor::{Caught, Impostor, greeting};
 pub use outcome::Outcome;
 pub use process::{Running, program};
+pub use raw::Raw;
 pub use relay::Relay;
 
 /// The longest that anything here may take: far more than it does on an idle machine, for a busy one.

@@ -30,7 +30,11 @@ test('R7: removing a device cuts its stream at once, and it stays out', async ({
 });
 
 /** An owner who ends a session has not put the device out: it may come again. */
-test('R7: ending a session cuts it and leaves the device paired', async ({ owner, host, client }) => {
+test('R7: ending a session cuts it and leaves the device paired', async ({
+  owner,
+  host,
+  client,
+}) => {
   const couch = client('couch');
   await couch.pair(host.address, (await host.arm()).pin);
   const stream = couch.stream(host.address);

@@ -13,14 +13,16 @@ const SCRIPT = '"><script>alert(1)</script>';
 /** What a terminal and a page would obey: an escape sequence, an override of the direction of writing, and a gap. */
 const ESCAPES = '\u001b[2J\u001b[31mred\u202egnp.exe\u2066\u200b\u0000';
 
-/** What a name may not hold, wherever it is shown. */
-// eslint-disable-next-line no-control-regex -- these are what must not be there
-const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
+/** What a name may not hold, wherever it is shown: what controls a terminal or the direction of writing. */
+const OBEYED = /\p{Cc}|\p{Cf}/u;
+
+/** A text without the ends of its lines, which are ours. */
+const unbroken = (text: string) => text.replaceAll(/[\n\t]/g, ' ');
 
 /** No dialog opens and no element is made of a name, whatever page is looked at. */
 async function expectOnlyText(page: Page): Promise<void> {
   await expect(page.locator('img[src=x], body script:not([src])')).toHaveCount(0);
-  expect(await page.locator('body').innerText()).not.toMatch(OBEYED);
+  expect(unbroken(await page.locator('body').innerText())).not.toMatch(OBEYED);
   expect(await page.title()).not.toMatch(OBEYED);
 }
 
@@ -68,7 +70,10 @@ test('inv 48: markup in a name is text on every page, in its title, in the API a
 });
 
 /** A name that repaints the terminal, or turns the words around it, says what it likes. */
-test('inv 48: escapes and overrides of the direction are taken out of a name', async ({ owner, host }) => {
+test('inv 48: escapes and overrides of the direction are taken out of a name', async ({
+  owner,
+  host,
+}) => {
   await owner.live();
   expect((await knock(host.address, ESCAPES)).answer).toBe('left');
   await expect(owner.page.getByRole('article')).toContainText('redgnp.exe');
@@ -80,9 +85,9 @@ test('inv 48: escapes and overrides of the direction are taken out of a name', a
     expect((await api.ask(path)).body).not.toMatch(OBEYED);
   }
   for (const command of ['requests', 'audit']) {
-    expect((await host.tryCtl(command)).stdout.replaceAll('\n', '')).not.toMatch(OBEYED);
+    expect(unbroken((await host.tryCtl(command)).stdout)).not.toMatch(OBEYED);
   }
-  expect(host.said.replaceAll('\n', '')).not.toMatch(OBEYED);
+  expect(unbroken(host.said)).not.toMatch(OBEYED);
 });
 
 /** A name that fills the page pushes the buttons off it; one that fills the memory ends the host. */
@@ -105,7 +110,11 @@ test('inv 48: an oversized name is refused or cut, and the page keeps its shape'
 });
 
 /** Names that look alike are how a stranger is approved for a friend. */
-test('inv 48: a name that looks like a paired device is marked so', async ({ owner, host, client }) => {
+test('inv 48: a name that looks like a paired device is marked so', async ({
+  owner,
+  host,
+  client,
+}) => {
   await client('couch').pair(host.address, (await host.arm()).pin);
   // A Cyrillic letter.
   expect((await knock(host.address, 'c\u043euch')).answer).toBe('left');

@@ -26,7 +26,9 @@ test('R5: a request appears while the client waits, with the same code, and appr
   await owner.button('Approve', request).click();
   const { exit, stdout, stderr } = await running.finish();
   expect(exit, stderr).toBe(0);
-  expect((JSON.parse(stdout) as { data: { frames: number } }).data.frames).toBeGreaterThanOrEqual(3);
+  expect((JSON.parse(stdout) as { data: { frames: number } }).data.frames).toBeGreaterThanOrEqual(
+    3,
+  );
   await expect(request).toHaveCount(0);
   await owner.go('Devices');
   await expect(owner.device('Living room')).toContainText('approved, codes compared');
@@ -75,7 +77,11 @@ test('R5: a denied client is told so, and may ask again', async ({ owner, host, 
 });
 
 /** What was looked at is what is approved: a card whose device has hung up has no code left to rely on. */
-test('R5: a client that stops waiting leaves nothing to compare', async ({ owner, host, client }) => {
+test('R5: a client that stops waiting leaves nothing to compare', async ({
+  owner,
+  host,
+  client,
+}) => {
   const couch = client('couch');
   const { running } = await couch.ask(host.address);
   const request = owner.request('couch');
