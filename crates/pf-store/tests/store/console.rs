@@ -37,10 +37,10 @@ fn home() -> (Home, Vec<u64>) {
     let home = Home::new();
     let (mut store, _) = open(&home);
     store.set_password(&password("first", 100), None).unwrap();
-    let ids = (101..=103).map(|number| store.sign_in(&sign_in(number, 200)).unwrap()).collect();
+    let ids: Vec<u64> = (101..=103).map(|number| store.sign_in(&sign_in(number, 200)).unwrap()).collect();
     store.set_password(&password("second", 300), None).unwrap();
     let again: Vec<u64> = (101..=103).map(|number| store.sign_in(&sign_in(number, 400)).unwrap()).collect();
-    assert!(again.iter().all(|id| !Vec::contains(&ids, id)), "a number is used once");
+    assert!(again.iter().all(|id| !ids.contains(id)), "a number is used once");
     store.end(&[again[2]], at(500)).unwrap();
     store.keep_copy().unwrap();
     (home, again)
