@@ -14,9 +14,15 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 pub mod control;
+mod events;
+mod names;
 mod network;
+mod page;
 pub mod sign_in;
 pub mod view;
 
+pub use api::{Peer, app, openapi};
+pub use names::HostNames;
 pub use network::Reach;

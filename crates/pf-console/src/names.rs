@@ -19,7 +19,8 @@ impl HostNames {
         let short = machine.split('.').next().unwrap_or_default();
         let own = [machine.clone(), short.to_owned(), format!("{short}.local"), "localhost".to_owned()];
         let given = given.iter().map(|name| name.to_ascii_lowercase());
-        let names = own.into_iter().chain(given).filter(|name| !name.is_empty() && name != ".local").collect();
+        let names =
+            own.into_iter().chain(given).filter(|name| !name.is_empty() && name != ".local").collect();
         Self { names, port }
     }
 
@@ -29,7 +30,8 @@ impl HostNames {
         let is_ours = match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(v6) => v6.parse::<Ipv6Addr>().is_ok(),
             None => {
-                name.parse::<Ipv4Addr>().is_ok() || self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
+                name.parse::<Ipv4Addr>().is_ok()
+                    || self.names.iter().any(|own| own.eq_ignore_ascii_case(name))
             }
         };
         is_ours && port.is_none_or(|port| port == self.port)

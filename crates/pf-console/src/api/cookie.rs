@@ -43,9 +43,7 @@ mod tests {
         let secret = "A".repeat(43);
         assert_eq!(
             set.to_str().unwrap(),
-            format!(
-                "__Host-punktfunk={secret}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=2592000"
-            )
+            format!("__Host-punktfunk={secret}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=2592000")
         );
         assert!(set.is_sensitive());
         assert_eq!(

@@ -162,7 +162,9 @@ impl From<ControlError> for ApiError {
                 "The host opens it by itself, with a new PIN after each use. There is nothing to open or close.",
             ),
             ControlError::Store { message, way_on } => Self::unsaved(Unsaved { message, way_on }),
-            ControlError::InForceButUnsaved { message, way_on } => Self::in_force_but_unsaved(message, way_on),
+            ControlError::InForceButUnsaved { message, way_on } => {
+                Self::in_force_but_unsaved(message, way_on)
+            }
             ControlError::Stopping => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Code::Unreachable.word(),

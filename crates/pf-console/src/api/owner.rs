@@ -194,7 +194,12 @@ impl ProvedOwner {
     /// Ends all sign-ins but this one.
     pub(crate) async fn change_password(&self, password: Password) -> Result<(), PasswordError> {
         let owner = &self.0;
-        owner.app.0.sign_ins.change_password(password, Some(owner.found.id), Some(owner.visitor.clone())).await
+        owner
+            .app
+            .0
+            .sign_ins
+            .change_password(password, Some(owner.found.id), Some(owner.visitor.clone()))
+            .await
     }
 }
 

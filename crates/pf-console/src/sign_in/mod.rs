@@ -26,7 +26,7 @@ use std::{
 use pf_base::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
-pub(crate) use self::{book::MAX_AGE, entry::Credential, password::MAX_CHARACTERS, token::Token};
+pub(crate) use self::{book::MAX_AGE, entry::Credential, token::Token};
 use self::{
     book::{Book, Open},
     limits::Limits,

@@ -121,8 +121,7 @@ fn argon2() -> Argon2<'static> {
 /// 32 lower-case letters and digits (Crockford's): without i, l, o, which look like digits, and u.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const MIN_CHARACTERS: usize = 10;
-/// The longest password, in characters.
-pub(crate) const MAX_CHARACTERS: usize = 128;
+const MAX_CHARACTERS: usize = 128;
 /// What the longest password can take in UTF-8.
 const MAX_BYTES: usize = 4 * MAX_CHARACTERS;
 
