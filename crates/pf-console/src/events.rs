@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     api::Owner,
     control::{Happening, Topics},
+    server::stopped,
     view::AuditEntry,
 };
 
@@ -113,7 +114,7 @@ impl Live {
             }
             tokio::select! {
                 _ = self.over.changed() => return None,
-                () = is_true(&mut self.stopping) => return None,
+                () = stopped(&mut self.stopping) => return None,
                 happening = self.happenings.recv() => self.take(happening)?,
                 changed = self.sign_in_changes.changed() => {
                     changed.ok()?;
@@ -173,11 +174,6 @@ impl Live {
         }
         self.sessions = now;
     }
-}
-
-async fn is_true(flag: &mut watch::Receiver<bool>) {
-    // Whoever sets it is gone: so is what it was to tell of.
-    drop(flag.wait_for(|is_true| *is_true).await);
 }
 
 fn names(topics: Topics) -> Vec<&'static str> {

@@ -20,6 +20,7 @@ mod events;
 mod names;
 mod network;
 mod page;
+pub mod server;
 pub mod sign_in;
 pub mod view;
 

@@ -323,7 +323,7 @@ pub struct SignIn {
     pub id: u64,
     /// The browser, as far as it can be told, such as `Firefox on Linux`.
     pub browser: String,
-    /// The address that it signed in from.
+    /// The address that it was used from last.
     pub address: String,
     /// How it signed in.
     pub by: SignedInBy,

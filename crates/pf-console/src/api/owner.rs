@@ -56,7 +56,8 @@ impl FromRequestParts<App> for Owner {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let Stranger { app, visitor } = Stranger::from_request_parts(parts, app).await?;
-        let found = cookie::read(&parts.headers).and_then(|token| app.0.sign_ins.find(&token));
+        let found =
+            cookie::read(&parts.headers).and_then(|token| app.0.sign_ins.find(&token, visitor.address));
         found.map(|found| Self { app, visitor, found }).ok_or_else(ApiError::signed_out)
     }
 }

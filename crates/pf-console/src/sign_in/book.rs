@@ -6,6 +6,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use pf_base::Timestamp;
+use pf_store::SignedInBy;
 use tokio::sync::watch;
 
 use super::token::TokenHash;
@@ -21,8 +22,9 @@ pub(crate) struct Open {
     pub(crate) id: u64,
     pub(crate) hash: TokenHash,
     pub(crate) browser: String,
+    /// From where it was used last.
     pub(crate) address: IpAddr,
-    pub(crate) by: view::SignedInBy,
+    pub(crate) by: SignedInBy,
     pub(crate) signed_in_at: Timestamp,
     pub(crate) last_used_at: Timestamp,
     /// When the password or a link was given last.
@@ -97,7 +99,10 @@ impl Open {
             id: self.id,
             browser: self.browser.clone(),
             address: self.address.to_string(),
-            by: self.by,
+            by: match self.by {
+                SignedInBy::Password => view::SignedInBy::Password,
+                SignedInBy::Link => view::SignedInBy::Link,
+            },
             signed_in_at: rfc3339(self.signed_in_at),
             last_used_at: rfc3339(self.last_used_at),
             proof_expires_in_s: proof.as_secs(),
@@ -137,7 +142,7 @@ mod tests {
             hash: TokenHash([id as u8; 32]),
             browser: "Firefox on Linux".to_owned(),
             address: [192, 168, 1, 7].into(),
-            by: view::SignedInBy::Password,
+            by: SignedInBy::Password,
             signed_in_at: at,
             last_used_at: at,
             proved_at: Some(at),

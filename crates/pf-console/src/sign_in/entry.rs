@@ -1,13 +1,14 @@
 //! Getting in, proving the password again, and being found by one's cookie.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use pf_base::Timestamp;
+use pf_base::DeviceName;
+use pf_store::{NewSignIn, SignedInBy};
 use tokio::sync::watch;
 
 use super::{
     Found, Password, SignInError, SignIns, Token, Visitor, book::Open, browser, finish, finish_blocking,
-    keep::Kept, limits::Wait, random,
+    limits::Wait, random,
 };
 use crate::{control::ConsoleEvent, view};
 
@@ -20,7 +21,7 @@ pub(crate) enum Credential {
 
 /// That somebody gave the password, or a link that was good: of which password it was a proof.
 struct Proof {
-    by: view::SignedInBy,
+    by: SignedInBy,
     password_number: u64,
 }
 
@@ -58,26 +59,27 @@ impl SignIns {
     }
 
     /// The sign-in that a cookie belongs to, which is used by this.
-    pub(crate) fn find(&self, token: &Token) -> Option<Found> {
+    pub(crate) fn find(&self, token: &Token, from: IpAddr) -> Option<Found> {
         self.sweep();
         let now = self.now();
         let mut state = self.state();
         let open = state.book.find(token.hash())?;
+        let is_to_store = now.since(open.stored_used_at) >= STORE_USE_EVERY || open.address != from;
         open.last_used_at = now;
+        open.address = from;
         let found = Found {
             id: open.id,
             is_proved: open.is_proved(now),
             view: open.view(Some(open.id), now),
             over: open.over.subscribe(),
         };
-        let is_to_store = now.since(open.stored_used_at) >= STORE_USE_EVERY;
         if is_to_store {
             open.stored_used_at = now;
         }
         drop(state);
         if is_to_store {
             let id = found.id;
-            self.in_background("note that a sign-in was used", move |store| store.used(id, now));
+            self.in_background("note that a sign-in was used", move |store| store.used(id, now, from));
         }
         Some(found)
     }
@@ -105,7 +107,7 @@ impl SignIns {
             return Err(SignInError::WrongPassword);
         }
         self.state().limits.right(&granted);
-        Ok(Proof { by: view::SignedInBy::Password, password_number })
+        Ok(Proof { by: SignedInBy::Password, password_number })
     }
 
     /// Spends a link, whatever comes of it.
@@ -113,7 +115,7 @@ impl SignIns {
         let now = self.now();
         let mut state = self.state();
         if token.is_some_and(|token| state.links.spend(token.hash(), now)) {
-            return Ok(Proof { by: view::SignedInBy::Link, password_number: state.password_number });
+            return Ok(Proof { by: SignedInBy::Link, password_number: state.password_number });
         }
         let is_worth_a_line = state.limits.note_wrong_link(now);
         drop(state);
@@ -129,22 +131,31 @@ impl SignIns {
         self.still_proves(proof)?;
         let now = self.now();
         let token = Token::new(random());
-        let kept = Kept {
+        let new = NewSignIn {
+            token_hash: token.hash().0,
+            browser: DeviceName::sanitise(&visitor.browser),
+            address: visitor.address,
+            by: proof.by,
+            at: now,
+        };
+        let id = store.sign_in(&new)?;
+        let open = Open {
+            id,
             hash: token.hash(),
             browser: visitor.browser.clone(),
             address: visitor.address,
             by: proof.by,
             signed_in_at: now,
+            last_used_at: now,
+            proved_at: Some(now),
+            stored_used_at: now,
+            over: watch::Sender::new(()),
         };
-        let id = store.sign_in(&kept)?;
-        let open = opened(id, kept, now);
         let shown = open.view(Some(id), now);
         let surplus = self.state().book.add(open);
-        for open in &surplus {
-            // Should this fail, there are too many after a restart, and this one goes again.
-            if let Err(error) = store.end(open.id) {
-                tracing::warn!(%error, "cannot store that a sign-in made room for another");
-            }
+        let surplus_ids: Vec<_> = surplus.iter().map(|open| open.id).collect();
+        if let Err(error) = self.store_ends(&mut **store, &surplus_ids) {
+            tracing::warn!(%error, "cannot store that a sign-in made room for another");
         }
         drop(store);
         self.note(ConsoleEvent::SignedIn, Some(visitor));
@@ -175,30 +186,15 @@ impl SignIns {
     fn still_proves(&self, proof: &Proof) -> Result<(), SignInError> {
         match proof.by {
             _ if self.state().password_number == proof.password_number => Ok(()),
-            view::SignedInBy::Password => Err(SignInError::WrongPassword),
-            view::SignedInBy::Link => Err(SignInError::LinkUsed),
+            SignedInBy::Password => Err(SignInError::WrongPassword),
+            SignedInBy::Link => Err(SignInError::LinkUsed),
         }
-    }
-}
-
-fn opened(id: u64, kept: Kept, now: Timestamp) -> Open {
-    Open {
-        id,
-        hash: kept.hash,
-        browser: kept.browser,
-        address: kept.address,
-        by: kept.by,
-        signed_in_at: now,
-        last_used_at: now,
-        proved_at: Some(now),
-        stored_used_at: now,
-        over: watch::Sender::new(()),
     }
 }
 
 impl Visitor {
     /// Who sent a request from an address, with these words about itself.
-    pub(crate) fn new(address: std::net::IpAddr, user_agent: Option<&str>) -> Self {
+    pub(crate) fn new(address: IpAddr, user_agent: Option<&str>) -> Self {
         Self { address: address.to_canonical(), browser: browser::name(user_agent) }
     }
 }

@@ -3,8 +3,8 @@
 //! What decides is pure and beside this: [`limits`] how often a password may be tried, [`links`] which links are good,
 //! [`book`] which sign-ins are open. [`SignIns`] puts them together with the store, the clock and chance.
 //!
-//! Three rules hold throughout. A try is counted before the password is looked at. What lets somebody in is stored
-//! before it holds; what shuts somebody out holds before it is stored. And whatever was begun is finished, also when the
+//! Three rules hold throughout. A try is counted before the password is looked at. A sign-in is stored before it holds,
+//! and over before its end is stored. And whatever was begun is finished, also when the
 //! browser that asked for it is gone: nobody escapes the audit log by hanging up.
 
 mod book;
@@ -24,18 +24,17 @@ use std::{
 };
 
 use pf_base::Timestamp;
+use pf_store::{ConsoleLoaded, ConsoleStore, PasswordHash, SignInRow};
 use tokio::sync::{Semaphore, watch};
 
+pub use self::password::{Password, WeakPassword};
 pub(crate) use self::{book::MAX_AGE, entry::Credential, token::Token};
 use self::{
     book::{Book, Open},
+    keep::Keep,
     limits::Limits,
     links::Links,
     password::Hashed,
-};
-pub use self::{
-    keep::{Keep, Kept},
-    password::{Password, WeakPassword},
     token::TokenHash,
 };
 use crate::{
@@ -70,6 +69,8 @@ struct State {
     limits: Limits,
     links: Links,
     book: Book,
+    /// Sign-ins that are over, and that the store could not be told of yet.
+    unsaved_ends: Vec<u64>,
 }
 
 /// Who asks for something, as far as it is known.
@@ -156,76 +157,82 @@ pub struct Unsaved {
     pub way_on: String,
 }
 
-/// What was stored when the host stopped last.
-#[derive(Debug, Default)]
-pub struct Stored {
-    /// The hash of the password as a PHC string; none before the first start.
-    pub password: Option<String>,
-    /// The sign-ins that were open.
-    pub sign_ins: Vec<StoredSignIn>,
-}
-
-/// One of [`Stored::sign_ins`].
-#[derive(Debug)]
-pub struct StoredSignIn {
-    /// Its number.
-    pub id: u64,
-    /// What was kept of it.
-    pub kept: Kept,
-    /// When it was used last.
-    pub last_used_at: Timestamp,
-    /// When the password was given last.
-    pub proved_at: Option<Timestamp>,
-}
-
 /// Why the sign-ins cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// What is stored as the hash of the password is none.
-    #[error("the stored hash of the console's password cannot be read")]
+    #[error("The stored hash of the console's password cannot be read.")]
     BrokenPassword,
     /// The store could not be written.
     #[error(transparent)]
     Unsaved(#[from] Unsaved),
 }
 
+impl OpenError {
+    /// What to do, as a sentence.
+    pub fn way_on(&self) -> &str {
+        match self {
+            Self::BrokenPassword => {
+                "Run again with --restore, or move console.sqlite and its copies aside: the host then makes a new \
+                 password."
+            }
+            Self::Unsaved(unsaved) => &unsaved.way_on,
+        }
+    }
+}
+
 impl SignIns {
     /// Goes on from what was stored. Where there is no password yet, one is made and returned: to be shown once.
     ///
-    /// Blocks: for some tenths of a second at first start.
+    /// Blocks: for some tenths of a second at first start. To be called within a tokio runtime all the same.
     pub fn open(
-        mut store: impl Keep,
-        stored: Stored,
+        store: ConsoleStore,
+        loaded: ConsoleLoaded,
         host: Arc<dyn HostControl>,
         clock: Clock,
     ) -> Result<(Self, Option<Password>), OpenError> {
-        let (password, first) = match stored.password {
-            Some(phc) => (Hashed::parse(&phc).ok_or(OpenError::BrokenPassword)?, None),
+        Self::open_kept(Box::new(store), loaded, host, clock)
+    }
+
+    fn open_kept(
+        mut store: Box<dyn Keep>,
+        loaded: ConsoleLoaded,
+        host: Arc<dyn HostControl>,
+        clock: Clock,
+    ) -> Result<(Self, Option<Password>), OpenError> {
+        let now = clock();
+        let (password, first) = match loaded.password {
+            Some(stored) => (Hashed::parse(&stored.phc).ok_or(OpenError::BrokenPassword)?, None),
             None => {
                 let first = Password::generate(&random());
                 let hashed = first.hash(&random());
-                store.set_password(&hashed.to_phc(), None)?;
+                store.set_password(&PasswordHash { phc: hashed.to_phc(), set_at: now }, None)?;
                 (hashed, Some(first))
             }
         };
-        let now = clock();
         let mut book = Book::default();
-        for sign_in in stored.sign_ins {
-            for surplus in book.add(reopened(sign_in, now)) {
-                store.end(surplus.id)?;
-            }
-        }
-        let state =
-            State { password, password_number: 0, limits: Limits::default(), links: Links::default(), book };
+        let surplus = loaded.sign_ins.into_iter().flat_map(|row| book.add(reopened(row, now)));
+        let surplus: Vec<_> = surplus.map(|open| open.id).collect();
+        store.end(&surplus, now)?;
+        let state = State {
+            password,
+            password_number: 0,
+            limits: Limits::default(),
+            links: Links::default(),
+            book,
+            unsaved_ends: Vec::new(),
+        };
         let inner = Inner {
-            store: Mutex::new(Box::new(store)),
+            store: Mutex::new(store),
             state: Mutex::new(state),
             looks: Arc::new(Semaphore::new(LOOKS_AT_ONCE)),
             host,
             clock,
             changes: watch::Sender::new(()),
         };
-        Ok((Self(Arc::new(inner)), first))
+        let this = Self(Arc::new(inner));
+        this.keep_copy();
+        Ok((this, first))
     }
 
     /// Tells when the list of sign-ins changes.
@@ -256,6 +263,23 @@ impl SignIns {
         finish_blocking(move || act(&this)).await
     }
 
+    /// Keeps a copy of the store, after what a restore must not undo.
+    fn keep_copy(&self) {
+        self.in_background("keep a copy of the console's store", |store| store.keep_copy());
+    }
+
+    /// Stores that sign-ins are over, with those that could not be stored before.
+    fn store_ends(&self, store: &mut dyn Keep, ids: &[u64]) -> Result<(), Unsaved> {
+        let mut ends = self.state().unsaved_ends.clone();
+        ends.extend(ids);
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let stored = store.end(&ends, self.now());
+        self.state().unsaved_ends = if stored.is_ok() { Vec::new() } else { ends };
+        stored
+    }
+
     /// Writes something that nobody waits for, and that may be lost.
     fn in_background(
         &self,
@@ -264,7 +288,9 @@ impl SignIns {
     ) {
         let this = self.clone();
         drop(tokio::task::spawn_blocking(move || {
-            if let Err(error) = write(&mut **this.store()) {
+            let mut store = this.store();
+            let store: &mut dyn Keep = &mut **store;
+            if let Err(error) = this.store_ends(store, &[]).and_then(|()| write(store)) {
                 tracing::warn!(%error, "cannot {what}");
             }
         }));
@@ -272,18 +298,17 @@ impl SignIns {
 }
 
 /// A sign-in after a restart. A clock that was set back since makes nothing fresher than it is.
-fn reopened(stored: StoredSignIn, now: Timestamp) -> Open {
-    let StoredSignIn { id, kept, last_used_at, proved_at } = stored;
+fn reopened(row: SignInRow, now: Timestamp) -> Open {
     Open {
-        id,
-        hash: kept.hash,
-        browser: kept.browser,
-        address: kept.address,
-        by: kept.by,
-        signed_in_at: kept.signed_in_at.min(now),
-        last_used_at: last_used_at.min(now),
-        proved_at: proved_at.filter(|at| *at <= now),
-        stored_used_at: last_used_at.min(now),
+        id: row.id,
+        hash: TokenHash(row.token_hash),
+        browser: row.browser.to_string(),
+        address: row.address,
+        by: row.by,
+        signed_in_at: row.signed_in_at.min(now),
+        last_used_at: row.last_used_at.min(now),
+        proved_at: Some(row.proved_at).filter(|at| *at <= now),
+        stored_used_at: row.last_used_at.min(now),
         over: watch::Sender::new(()),
     }
 }

@@ -41,7 +41,7 @@ impl Token {
 
 /// The SHA-256 of a [`Token`]. 256 random bits need no salt and no slow hash.
 #[derive(Clone, Copy)]
-pub struct TokenHash(pub [u8; 32]);
+pub(crate) struct TokenHash(pub(crate) [u8; 32]);
 
 impl PartialEq for TokenHash {
     fn eq(&self, other: &Self) -> bool {

@@ -1,5 +1,7 @@
 //! What an owner does with sign-ins: list and end them, make links, change the password.
 
+use pf_store::PasswordHash;
+
 use super::{
     ConsoleEvent, ConsoleNote, EndError, NewLink, Open, Password, PasswordError, SignIns, Token, Unsaved,
     Visitor, finish, finish_blocking, links, random,
@@ -76,7 +78,8 @@ impl SignIns {
             let hashed = finish_blocking(move || password.hash(&random())).await;
             this.blocking(move |this| {
                 let mut store = this.store();
-                store.set_password(&hashed.to_phc(), keep)?;
+                let set_at = this.now();
+                store.set_password(&PasswordHash { phc: hashed.to_phc(), set_at }, keep)?;
                 let ended = {
                     let mut state = this.state();
                     state.password = hashed;
@@ -85,6 +88,7 @@ impl SignIns {
                     state.book.end_all_but(keep)
                 };
                 drop(store);
+                this.keep_copy();
                 this.note(ConsoleEvent::PasswordChanged, visitor.as_ref());
                 this.tell_ended(&ended);
                 Ok(())
@@ -97,10 +101,10 @@ impl SignIns {
     /// Blocks.
     fn end_and_store(&self, id: u64) -> Result<(), EndError> {
         let mut store = self.store();
-        let ended = self.state().book.end(id);
-        let stored = store.end(id);
+        let ended = self.state().book.end(id).ok_or(EndError::NoSuchSignIn)?;
+        let stored = self.store_ends(&mut **store, &[id]);
         drop(store);
-        let ended = ended.ok_or(EndError::NoSuchSignIn)?;
+        self.keep_copy();
         self.tell_ended(&[ended]);
         stored.map_err(EndError::InForceButUnsaved)
     }
@@ -109,11 +113,11 @@ impl SignIns {
     pub(super) fn sweep(&self) {
         let now = self.now();
         let expired = self.state().book.expire(now);
-        for open in &expired {
-            let id = open.id;
-            // Should this fail, it expires again when it is read.
-            self.in_background("forget an expired sign-in", move |store| store.end(id));
+        if expired.is_empty() {
+            return;
         }
+        self.state().unsaved_ends.extend(expired.iter().map(|open| open.id));
+        self.in_background("forget expired sign-ins", |_| Ok(()));
         self.tell_ended(&expired);
     }
 
