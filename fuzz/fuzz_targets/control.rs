@@ -1,4 +1,4 @@
-//! Control messages of both streams, both ways: whatever decodes is what it encodes to.
+//! Control messages of both streams, both ways, and a client's datagrams: whatever decodes is what it encodes to.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,6 +9,7 @@ fuzz_target!(|payload: &[u8]| {
     survives::<pair::HostMessage>(payload);
     survives::<session::ClientMessage>(payload);
     survives::<session::HostMessage>(payload);
+    survives::<session::ClientDatagram>(payload);
 });
 
 fn survives<M: Message + PartialEq + std::fmt::Debug>(payload: &[u8]) {

@@ -1,4 +1,4 @@
-//! A reassembler under a hostile sender: no panic, and no more memory than its bound.
+//! A reassembler under a hostile sender: no panic, no more memory than its bound, and reports that fit their own cap.
 //!
 //! The input is a run of datagrams, each after two bytes of length and one of milliseconds that pass before it.
 #![no_main]
@@ -6,7 +6,11 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use pf_media::{reassembly::Reassembler, time::Micros};
+use pf_media::{
+    reassembly::{Output, Reassembler},
+    time::Micros,
+};
+use pf_proto::{Message, session::ClientDatagram};
 
 fuzz_target!(|run: &[u8]| {
     let mut reassembler = Reassembler::new();
@@ -17,7 +21,18 @@ fuzz_target!(|run: &[u8]| {
         let (datagram, after) = after.split_at(length);
         now = now + Duration::from_millis((*pause).into());
         let _ = reassembler.handle_datagram(now, datagram);
-        while reassembler.poll(now).is_some() {}
+        while let Some(output) = reassembler.poll(now) {
+            // A decoder that fails on one in eight.
+            if let Output::AccessUnit { frame, .. } = output
+                && frame % 8 == 7
+            {
+                reassembler.not_decoded(frame);
+            }
+        }
+        if let Some(feedback) = reassembler.poll_feedback(now) {
+            let datagram = ClientDatagram::Feedback(feedback);
+            assert_eq!(ClientDatagram::decode(&datagram.encode()), Ok(datagram));
+        }
         rest = after;
     }
 });

@@ -236,6 +236,21 @@ pub mod session_client_message {
         ClockPing(super::ClockPing),
     }
 }
+/// What a client sends as a datagram: what is stale soon, and waits for nothing that was lost before it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SessionClientDatagram {
+    #[prost(oneof = "session_client_datagram::Kind", tags = "1")]
+    pub kind: ::core::option::Option<session_client_datagram::Kind>,
+}
+/// Nested message and enum types in `SessionClientDatagram`.
+pub mod session_client_datagram {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Kind {
+        /// How the pictures arrive.
+        #[prost(message, tag = "1")]
+        Feedback(super::MediaFeedback),
+    }
+}
 /// What a host sends on the control stream.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SessionHostMessage {
@@ -329,6 +344,45 @@ pub struct ClockPong {
     /// When this answer left, on the host's clock, in microseconds.
     #[prost(uint64, tag = "3")]
     pub sent: u64,
+}
+/// How the pictures arrive. Each says what the ones before it said, too, as far as it is still of use: none is sent
+/// again when it is lost.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MediaFeedback {
+    /// Counts up by one; wraps.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// When it left, on the client's clock, in microseconds.
+    #[prost(uint64, tag = "2")]
+    pub sent: u64,
+    /// The newest frame of which anything came.
+    #[prost(uint32, tag = "3")]
+    pub newest_frame: u32,
+    /// The newest frame that was handed to the decoder; absent before the first.
+    #[prost(uint32, optional, tag = "4")]
+    pub decoded_frame: ::core::option::Option<u32>,
+    /// The first frame that is missing, while only a key frame or a frame that refers to a decoded one helps.
+    #[prost(uint32, optional, tag = "5")]
+    pub first_lost: ::core::option::Option<u32>,
+    /// The frames of which all came that will come, newest first; at most 24.
+    #[prost(message, repeated, tag = "6")]
+    pub frames: ::prost::alloc::vec::Vec<FrameArrival>,
+}
+/// How one frame arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FrameArrival {
+    /// How many frames before `newest_frame` it is; at most 1024.
+    #[prost(uint32, tag = "1")]
+    pub before_newest: u32,
+    /// How many different shards of it came, parity included; at least 1.
+    #[prost(uint32, tag = "2")]
+    pub shards: u32,
+    /// How long before `sent` the first of them came, in microseconds.
+    #[prost(uint32, tag = "3")]
+    pub first_before: u32,
+    /// How long after the first the last of them came, in microseconds.
+    #[prost(uint32, tag = "4")]
+    pub spread: u32,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -5,11 +5,16 @@ use prost::Message as _;
 
 use crate::{
     Malformed, Message,
-    generated::{self as wire, session_client_message, session_host_message},
+    generated::{self as wire, session_client_datagram, session_client_message, session_host_message},
+    media,
 };
 
 /// The longest list of versions that a hello may carry.
 const MAX_VERSIONS: usize = 16;
+
+/// The most frames that one [`MediaFeedback`] tells of: at 120 a second and a report every 25 ms each is told of eight
+/// times over.
+pub const MAX_ARRIVALS: usize = 24;
 
 /// What a client sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +48,43 @@ pub struct SessionHello {
     pub frames_per_second: u32,
     /// The most that the client wants to receive, in bits a second; 0 for the host's own.
     pub bits_per_second: u32,
+}
+
+/// What a client sends as a datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientDatagram {
+    /// How the pictures arrive.
+    Feedback(MediaFeedback),
+}
+
+/// How the pictures arrive, as their receiver sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaFeedback {
+    /// Counts up by one; wraps.
+    pub number: u32,
+    /// When it left, on the client's clock, in microseconds.
+    pub sent: u64,
+    /// The newest frame of which anything came.
+    pub newest_frame: u32,
+    /// The newest frame that was handed to the decoder.
+    pub decoded_frame: Option<u32>,
+    /// The first frame that is missing, while a recovery is needed.
+    pub first_lost: Option<u32>,
+    /// How frames arrived of which nothing more is awaited, newest first; at most [`MAX_ARRIVALS`].
+    pub frames: Vec<FrameArrival>,
+}
+
+/// How one frame arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameArrival {
+    /// How many frames before the newest it is; at most [`media::MAX_REFERENCE`].
+    pub before_newest: u16,
+    /// How many different shards of it came, parity included; at least 1.
+    pub shards: u16,
+    /// How long before the report was sent the first of them came, in microseconds.
+    pub first_before: u32,
+    /// How long after the first the last of them came, in microseconds.
+    pub spread: u32,
 }
 
 /// What a host sends.
@@ -142,6 +184,29 @@ impl Message for ClientMessage {
     }
 }
 
+impl Message for ClientDatagram {
+    const MAX_BYTES: usize = 1024;
+
+    fn encode(&self) -> Vec<u8> {
+        use session_client_datagram::Kind;
+        let kind = match self.clone() {
+            Self::Feedback(feedback) => Kind::Feedback(feedback.into()),
+        };
+        wire::SessionClientDatagram { kind: Some(kind) }.encode_to_vec()
+    }
+
+    fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+        use session_client_datagram::Kind;
+        // A datagram has no length before it that would have been refused.
+        if payload.len() > Self::MAX_BYTES {
+            return Err(Malformed::TooLong);
+        }
+        match wire::SessionClientDatagram::decode(payload)?.kind.ok_or(Malformed::UnknownKind)? {
+            Kind::Feedback(feedback) => feedback.try_into().map(Self::Feedback),
+        }
+    }
+}
+
 impl Message for HostMessage {
     const MAX_BYTES: usize = 1024;
 
@@ -220,6 +285,61 @@ impl TryFrom<wire::StreamStarted> for StreamStarted {
             height: started.height,
             frames_per_second: started.frames_per_second,
             bits_per_second: started.bits_per_second,
+        })
+    }
+}
+
+impl From<MediaFeedback> for wire::MediaFeedback {
+    fn from(feedback: MediaFeedback) -> Self {
+        let frames = feedback.frames.iter().map(|arrival| wire::FrameArrival {
+            before_newest: arrival.before_newest.into(),
+            shards: arrival.shards.into(),
+            first_before: arrival.first_before,
+            spread: arrival.spread,
+        });
+        Self {
+            number: feedback.number,
+            sent: feedback.sent,
+            newest_frame: feedback.newest_frame,
+            decoded_frame: feedback.decoded_frame,
+            first_lost: feedback.first_lost,
+            frames: frames.collect(),
+        }
+    }
+}
+
+impl TryFrom<wire::MediaFeedback> for MediaFeedback {
+    type Error = Malformed;
+
+    fn try_from(feedback: wire::MediaFeedback) -> Result<Self, Malformed> {
+        if feedback.frames.len() > MAX_ARRIVALS {
+            return Err(Malformed::Field("frames"));
+        }
+        Ok(Self {
+            number: feedback.number,
+            sent: feedback.sent,
+            newest_frame: feedback.newest_frame,
+            decoded_frame: feedback.decoded_frame,
+            first_lost: feedback.first_lost,
+            frames: feedback.frames.into_iter().map(FrameArrival::try_from).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl TryFrom<wire::FrameArrival> for FrameArrival {
+    type Error = Malformed;
+
+    fn try_from(arrival: wire::FrameArrival) -> Result<Self, Malformed> {
+        let within = |value: u32, most: u16| u16::try_from(value).ok().filter(|&value| value <= most);
+        let most_shards = media::MAX_DATA_SHARDS + media::max_parity(media::MAX_DATA_SHARDS);
+        Ok(Self {
+            before_newest: within(arrival.before_newest, media::MAX_REFERENCE)
+                .ok_or(Malformed::Field("before_newest"))?,
+            shards: within(arrival.shards, most_shards)
+                .filter(|&shards| shards > 0)
+                .ok_or(Malformed::Field("shards"))?,
+            first_before: arrival.first_before,
+            spread: arrival.spread,
         })
     }
 }

@@ -24,12 +24,13 @@ fn survives<M: Message + PartialEq + std::fmt::Debug>(payload: &[u8]) -> bool {
 
 #[test]
 fn inv_50_the_corpus_of_control_messages_decodes_without_harm() {
-    let decoded = corpus("control").iter().fold([0; 4], |[a, b, c, d], payload| {
+    let decoded = corpus("control").iter().fold([0; 5], |[a, b, c, d, e], payload| {
         [
             a + u32::from(survives::<pair::ClientMessage>(payload)),
             b + u32::from(survives::<pair::HostMessage>(payload)),
             c + u32::from(survives::<session::ClientMessage>(payload)),
             d + u32::from(survives::<session::HostMessage>(payload)),
+            e + u32::from(survives::<session::ClientDatagram>(payload)),
         ]
     });
     assert!(decoded.iter().all(|&count| count > 0), "the corpus has each kind of message: {decoded:?}");

@@ -6,7 +6,9 @@ use pf_base::{Code, DeviceName, PairPolicy, PinDigits};
 use pf_proto::{
     Malformed, Message, VERSION, common_version, frame,
     pair::{self, Greeting, Hello, HelloPurpose},
-    session::{self, Admitted, AdmittedAs, SessionHello, StreamStarted},
+    session::{
+        self, Admitted, AdmittedAs, FrameArrival, MAX_ARRIVALS, MediaFeedback, SessionHello, StreamStarted,
+    },
 };
 use proptest::prelude::*;
 
@@ -116,6 +118,35 @@ fn session_host() -> impl Strategy<Value = session::HostMessage> {
     ]
 }
 
+/// Any report, the longest included.
+fn feedback() -> impl Strategy<Value = session::ClientDatagram> {
+    let arrival = (0..=1024_u16, 1..=8192_u16, any::<u32>(), any::<u32>()).prop_map(
+        |(before_newest, shards, first_before, spread)| FrameArrival {
+            before_newest,
+            shards,
+            first_before,
+            spread,
+        },
+    );
+    let lost = proptest::option::of(any::<u32>());
+    let frames = prop_oneof![
+        proptest::collection::vec(arrival.clone(), 0..=MAX_ARRIVALS),
+        proptest::collection::vec(arrival, MAX_ARRIVALS),
+    ];
+    (any::<[u32; 2]>(), any::<u64>(), lost.clone(), lost, frames).prop_map(
+        |([number, newest_frame], sent, decoded_frame, first_lost, frames)| {
+            session::ClientDatagram::Feedback(MediaFeedback {
+                number,
+                sent,
+                newest_frame,
+                decoded_frame,
+                first_lost,
+                frames,
+            })
+        },
+    )
+}
+
 /// What one side writes the other reads, framed and whole.
 fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) -> Result<(), TestCaseError> {
     let bytes = frame::encode(message);
@@ -128,12 +159,13 @@ fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) -> Result<(),
 proptest! {
     #[test]
     fn every_message_survives_its_encoding(
-        a in pair_client(), b in pair_host(), c in session_client(), d in session_host()
+        a in pair_client(), b in pair_host(), c in session_client(), d in session_host(), e in feedback()
     ) {
         survives(&a)?;
         survives(&b)?;
         survives(&c)?;
         survives(&d)?;
+        survives(&e)?;
     }
 
     /// A peer sends noise to make the host panic.
@@ -143,6 +175,7 @@ proptest! {
         let _ = pair::HostMessage::decode(&bytes);
         let _ = session::ClientMessage::decode(&bytes);
         let _ = session::HostMessage::decode(&bytes);
+        let _ = session::ClientDatagram::decode(&bytes);
     }
 
     /// A newer peer sends fields that this version does not know; they are skipped.
@@ -173,6 +206,26 @@ fn fields_of_another_length_are_refused() {
     let mut payload = vec![0x1a, 33, 0x0a, 31];
     payload.extend([1; 31]);
     assert_eq!(pair::ClientMessage::decode(&payload), Err(Malformed::Field("mac")));
+}
+
+/// A client sends a report that would make the host keep or compute with what cannot be.
+#[test]
+fn a_report_beyond_its_ranges_is_refused() {
+    // SessionClientDatagram { feedback { frames { before_newest, shards } … } }
+    let report = |frames: &[&[u8]]| {
+        let frames: Vec<u8> =
+            frames.iter().flat_map(|fields| [&[0x32, fields.len() as u8], *fields].concat()).collect();
+        let length = [0x80 | (frames.len() & 0x7f) as u8, (frames.len() >> 7) as u8];
+        session::ClientDatagram::decode(&[&[0x0a], &length[..], &frames].concat())
+    };
+    let fine: &[u8] = &[0x08, 0x01, 0x10, 0x01];
+    assert!(report(&[fine; MAX_ARRIVALS]).is_ok());
+    assert_eq!(report(&[fine; MAX_ARRIVALS + 1]), Err(Malformed::Field("frames")));
+    assert_eq!(report(&[&[0x08, 0x81, 0x08, 0x10, 0x01]]), Err(Malformed::Field("before_newest")), "1025");
+    assert_eq!(report(&[&[0x08, 0x01]]), Err(Malformed::Field("shards")), "none came");
+    assert_eq!(report(&[&[0x10, 0x81, 0x40]]), Err(Malformed::Field("shards")), "8193");
+    let padded = [vec![0x0a, 0], vec![0xfa, 0x01, 0xfd, 0x07], vec![0; 1021]].concat();
+    assert_eq!(session::ClientDatagram::decode(&padded), Err(Malformed::TooLong));
 }
 
 #[test]

@@ -190,14 +190,14 @@ impl Receiving {
     async fn hand_out(&mut self) -> Result<(), Failure> {
         while let Some(output) = self.reassembler.poll(self.local.now()) {
             match output {
-                Output::AccessUnit { frame, key, captured, bytes } => {
+                Output::AccessUnit { frame, key, captured, bytes, .. } => {
                     self.last_frame = frame;
                     let size = self.started.as_ref().map(|started| Size::new(started.width, started.height));
                     if !self.feed.put(decode::Unit { key, captured, bytes, size }) {
                         self.ask_for_key_frame().await?;
                     }
                 }
-                Output::NeedKeyFrame => self.ask_for_key_frame().await?,
+                Output::NeedRecovery { .. } => self.ask_for_key_frame().await?,
             }
         }
         Ok(())

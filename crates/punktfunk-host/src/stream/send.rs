@@ -10,7 +10,7 @@ use std::{
 
 use pf_codec::{EncodeError, EncoderConfig, FrameKind, VideoEncoder};
 use pf_media::{
-    packet::{AccessUnit, Packetiser},
+    packet::{AccessUnit, Packetiser, Reference},
     picture::Size,
 };
 use pf_net::{Connection, transport};
@@ -125,11 +125,11 @@ impl Sender {
         let frame = encoder.encode(&captured.picture, kind)?;
         let encoded = Instant::now();
         let unit = AccessUnit {
-            key: frame.is_key,
+            reference: if frame.is_key { Reference::Nothing } else { Reference::Previous },
             captured: self.clock.media_time(captured.at),
             bytes: frame.access_unit,
         };
-        match self.packetiser.packetise(unit, self.connection.max_datagram()) {
+        match self.packetiser.packetise(unit, self.connection.max_datagram(), 0) {
             Ok(datagrams) => {
                 for datagram in datagrams {
                     if self.connection.send_datagram(datagram).is_err() {

@@ -1,0 +1,481 @@
+//! How many bits a second a stream may send: it follows a link down within a fraction of a second, and up in a few.
+//!
+//! Two things are read from the receiver's reports, both on the receiver's own clock, whose offset does not matter:
+//!
+//! - The *queue*: how much longer the first shard of a frame took than the fastest of the last seconds. The shortest of
+//!   the last few frames is the standing queue, which a jitter below [`TARGET`] is not taken for.
+//! - The *train*: how far apart the first and the last shard of a frame arrived. Its shards left at the pacer's rate; if
+//!   they arrived as fast, the link takes at least that. It tells of spare capacity without filling a queue first.
+//!
+//! With each report:
+//! - The standing queue is above [`TARGET`], or two samples in a row show a link that became much slower: the rate falls
+//!   to a little less than what was delivered, and no new picture is sent until what is under way has drained.
+//! - More than [`LOSS_LIMIT`] is lost without a queue: the link has a short one; the rate falls to a little less than
+//!   what was delivered. Less loss is what parity is for.
+//! - Else, if the rate is in use, it grows: fast while nothing but the start is behind it, or while trains say that the
+//!   link takes much more; in constant steps otherwise, which makes flows that share a link come to equal shares.
+//!
+//! When no report comes, nothing more is sent after [`SILENCE`].
+
+mod path;
+
+use std::{collections::VecDeque, time::Duration};
+
+use pf_proto::session::MediaFeedback;
+
+use self::path::{BaseDelay, Trains};
+use crate::time::Micros;
+
+/// What a rate stays between, in bits a second on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Never less: what a stream needs to be one at all.
+    pub floor: u64,
+    /// Where it begins.
+    pub start: u64,
+    /// Never more: what the receiver asked for.
+    pub ceiling: u64,
+}
+
+/// The rate controller of one stream.
+///
+/// Tell it each datagram that is sent with [`sent`](Self::sent) and each report with
+/// [`handle_feedback`](Self::handle_feedback), which says what became of which frame. `now` must never run backwards.
+#[derive(Clone, Debug)]
+pub struct RateController {
+    limits: Limits,
+    rate: f64,
+    phase: Phase,
+    /// What was sent and not reported yet, oldest first, at most [`MAX_OUTSTANDING`] frames.
+    outstanding: VecDeque<SentFrame>,
+    outstanding_bytes: u64,
+    base: BaseDelay,
+    trains: Trains,
+    /// Of the last frames, newest last: when they were reported and how they fared.
+    recent: VecDeque<Sample>,
+    /// The round trip without the receiver's own time, shortest of the last seconds.
+    round_trip: BaseDelay,
+    last_number: Option<u32>,
+    last_feedback: Micros,
+    last_growth: Micros,
+    /// Until a frame that was sent after this is reported, the rate does not fall again.
+    fell: Option<Micros>,
+    /// Since when the queue stands without a pause.
+    standing_since: Option<Micros>,
+    /// What the link delivers while its queue is being drained, in bits a second.
+    draining: Option<f64>,
+}
+
+/// What a report said about one frame that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fared {
+    /// How many of its datagrams had been sent.
+    pub sent: u16,
+    /// How many of these did not arrive.
+    pub lost: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct SentFrame {
+    frame: u32,
+    first: Micros,
+    last: Micros,
+    datagrams: u16,
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    /// When its first datagram was sent.
+    sent: Micros,
+    /// When its first and last came, on the receiver's clock.
+    first: u64,
+    last: u64,
+    /// How much longer than the fastest these took.
+    first_queue: Duration,
+    last_queue: Duration,
+    datagrams: u16,
+    lost: u16,
+    delivered_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No queue was met yet.
+    Startup,
+    /// One was.
+    Steady,
+}
+
+impl RateController {
+    /// A controller of a path that nothing is known about.
+    pub fn new(now: Micros, limits: Limits) -> Self {
+        let limits = Limits { ceiling: limits.ceiling.max(limits.floor), ..limits };
+        Self {
+            limits,
+            rate: limits.start.clamp(limits.floor, limits.ceiling) as f64,
+            phase: Phase::Startup,
+            outstanding: VecDeque::new(),
+            outstanding_bytes: 0,
+            base: BaseDelay::default(),
+            trains: Trains::default(),
+            recent: VecDeque::new(),
+            round_trip: BaseDelay::default(),
+            last_number: None,
+            last_feedback: now,
+            last_growth: now,
+            fell: None,
+            standing_since: None,
+            draining: None,
+        }
+    }
+
+    /// A datagram of `frame` leaves now, with `bytes` on the wire. Frames come in the order of their numbers.
+    pub fn sent(&mut self, now: Micros, frame: u32, bytes: usize) {
+        if self.outstanding.is_empty() {
+            // Nothing could be reported while nothing was sent.
+            self.last_feedback = self.last_feedback.max(now);
+        }
+        self.outstanding_bytes += bytes as u64;
+        match self.outstanding.back_mut().filter(|last| last.frame == frame) {
+            Some(last) => {
+                last.last = now;
+                last.datagrams = last.datagrams.saturating_add(1);
+                last.bytes += bytes as u64;
+            }
+            None => {
+                self.outstanding.push_back(SentFrame {
+                    frame,
+                    first: now,
+                    last: now,
+                    datagrams: 1,
+                    bytes: bytes as u64,
+                });
+                if self.outstanding.len() > MAX_OUTSTANDING {
+                    self.forget_oldest();
+                }
+            }
+        }
+    }
+
+    /// Takes in a report and says how the frames fared that it is the first to tell of, oldest first.
+    ///
+    /// A report that is older than one that was taken in says nothing new. Numbers in it that cannot be are harmless:
+    /// all that a receiver can lie itself into is a rate within the limits.
+    pub fn handle_feedback(&mut self, now: Micros, feedback: &MediaFeedback) -> Vec<Fared> {
+        if self.last_number.is_some_and(|last| feedback.number.wrapping_sub(last).cast_signed() <= 0) {
+            return Vec::new();
+        }
+        self.last_number = Some(feedback.number);
+        self.last_feedback = now;
+        let fared = self.take_in(now, feedback);
+        if !fared.is_empty() {
+            self.adapt(now);
+        }
+        fared
+    }
+
+    /// How many bits a second may go over the wire, all in all.
+    pub fn rate(&self) -> u64 {
+        self.rate as u64
+    }
+
+    /// How fast the datagrams of one frame may follow each other, in bits a second: what the link was seen to take, and
+    /// a little more to see whether it takes that.
+    pub fn pace(&self) -> u64 {
+        (self.trains.proven() * PROBE).max(self.rate * LEAST_PACE).min(MOST_PACE) as u64
+    }
+
+    /// Whether another picture may be sent now, or what is under way has to drain first.
+    pub fn may_send(&self, now: Micros) -> bool {
+        if self.outstanding_bytes == 0 {
+            return true;
+        }
+        let silent = now.since(self.last_feedback);
+        if silent >= SILENCE + self.round_trip() {
+            // One picture at times, so that something can be reported again.
+            return self.outstanding.back().is_none_or(|last| now.since(last.first) >= SILENCE);
+        }
+        let rate = self.draining.unwrap_or(self.rate);
+        let spare = if self.draining.is_some() { DRAINED } else { UNREPORTED };
+        self.outstanding_bytes as f64 * 8.0 <= rate * (self.round_trip() + spare).as_secs_f64()
+            || self.outstanding.len() <= 1
+    }
+
+    /// Whether the rate is too high for the path just now, so that what is lost is lost to a full queue.
+    pub fn is_congested(&self) -> bool {
+        self.draining.is_some() || self.standing_since.is_some()
+    }
+
+    /// The shortest round trip of the last seconds, without the receiver's own time.
+    pub fn round_trip(&self) -> Duration {
+        self.round_trip
+            .shortest()
+            .map_or(ASSUMED_ROUND_TRIP, |micros| Duration::from_micros(micros.clamp(0, 1_000_000) as u64))
+    }
+
+    /// The receiver asks for another ceiling.
+    pub fn set_ceiling(&mut self, ceiling: u64) {
+        self.limits.ceiling = ceiling.max(self.limits.floor);
+        self.rate = self.rate.min(self.limits.ceiling as f64);
+    }
+
+    fn forget_oldest(&mut self) -> Option<SentFrame> {
+        let oldest = self.outstanding.pop_front()?;
+        self.outstanding_bytes -= oldest.bytes;
+        Some(oldest)
+    }
+
+    /// Matches what is reported with what was sent.
+    fn take_in(&mut self, now: Micros, feedback: &MediaFeedback) -> Vec<Fared> {
+        let mut fared = Vec::new();
+        for arrival in feedback.frames.iter().rev() {
+            let frame = feedback.newest_frame.wrapping_sub(arrival.before_newest.into());
+            while let Some(&sent) = self.outstanding.front() {
+                let ahead = frame.wrapping_sub(sent.frame).cast_signed();
+                if ahead < 0 {
+                    break;
+                }
+                self.forget_oldest();
+                let received = if ahead == 0 { arrival.shards.min(sent.datagrams) } else { 0 };
+                let lost = sent.datagrams - received;
+                fared.push(Fared { sent: sent.datagrams, lost });
+                if ahead == 0 {
+                    let first = feedback.sent.saturating_sub(arrival.first_before.into());
+                    let last = first.saturating_add(arrival.spread.into());
+                    self.sample(now, feedback.sent, sent, (first, last), lost);
+                }
+            }
+        }
+        fared
+    }
+
+    fn sample(&mut self, now: Micros, reported: u64, sent: SentFrame, (first, last): (u64, u64), lost: u16) {
+        let took = |arrived: u64, left: Micros| i128::from(arrived) - i128::from(left.0);
+        let delivered = sent.datagrams - lost;
+        self.base.record(now, took(first, sent.first));
+        let held = reported.saturating_sub(last);
+        self.round_trip.record(now, took(now.since(sent.last).as_micros() as u64, Micros(held)).max(0));
+        let delivered_bytes = sent.bytes * u64::from(delivered) / u64::from(sent.datagrams.max(1));
+        let bits = |bytes: u64| bytes as f64 * 8.0;
+        if delivered >= TRAIN && sent.last > sent.first {
+            let share = f64::from(delivered - 1) / f64::from(delivered);
+            let left = bits(sent.bytes) * share / sent.last.since(sent.first).as_secs_f64();
+            let came = bits(delivered_bytes) * share / ((last - first).max(1) as f64 / 1e6);
+            self.trains.record(came.min(left));
+        }
+        self.recent.push_back(Sample {
+            sent: sent.first,
+            first,
+            last,
+            first_queue: self.base.above(took(first, sent.first)),
+            last_queue: self.base.above(took(last, sent.last)),
+            datagrams: sent.datagrams,
+            lost,
+            delivered_bytes,
+        });
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+    }
+
+    fn adapt(&mut self, now: Micros) {
+        let standing = self.standing_queue();
+        let slower = self.is_suddenly_slower();
+        if let Some(delivered) = self.draining
+            && !slower
+            && self.outstanding_bytes as f64 * 8.0 <= delivered * (self.round_trip() + DRAINED).as_secs_f64()
+        {
+            self.draining = None;
+        }
+        if standing > TARGET || slower {
+            self.last_growth = now;
+            let since = *self.standing_since.get_or_insert(now);
+            if now.since(since) >= BASE_RELEARN && self.draining.is_none() {
+                // It does not drain whatever we do: the path is longer, or others fill it.
+                self.relearn_base(now);
+            } else if self.may_fall() {
+                self.drain(now);
+            }
+            return;
+        }
+        self.standing_since = None;
+        if self.loss() > LOSS_LIMIT && self.may_fall() {
+            let delivered = self.delivered_share() * self.rate;
+            self.fall_to(now, delivered * FALL);
+            return;
+        }
+        self.grow(now, standing);
+    }
+
+    /// The shortest queue of the last frames.
+    fn standing_queue(&self) -> Duration {
+        if self.recent.len() < STANDING {
+            return Duration::ZERO;
+        }
+        self.recent.iter().rev().take(STANDING).map(|sample| sample.first_queue).min().unwrap_or_default()
+    }
+
+    /// Whether the last frame took much longer from beginning to end, and its predecessor's end did, too.
+    fn is_suddenly_slower(&self) -> bool {
+        let mut newest = self.recent.iter().rev();
+        let (Some(last), Some(before)) = (newest.next(), newest.next()) else { return false };
+        [last.first_queue, last.last_queue, before.last_queue].iter().all(|&queue| queue > SUDDEN)
+    }
+
+    /// Whether what was reported last was sent after the rate fell.
+    fn may_fall(&self) -> bool {
+        self.fell.is_none_or(|fell| self.recent.back().is_some_and(|sample| sample.sent > fell))
+    }
+
+    /// Lowers the rate below what is delivered and waits for what is under way.
+    fn drain(&mut self, now: Micros) {
+        let delivered = self.delivered_rate().clamp(self.rate / MOST_FALL, self.rate);
+        self.draining = Some(delivered);
+        self.trains.restart();
+        self.fall_to(now, delivered * FALL);
+    }
+
+    fn fall_to(&mut self, now: Micros, rate: f64) {
+        self.phase = Phase::Steady;
+        self.rate = rate.max(self.limits.floor as f64).min(self.rate);
+        self.fell = Some(now);
+        self.last_growth = now;
+    }
+
+    /// What arrived of the last frames in the time in which they did: what the link carries while it is busy.
+    fn delivered_rate(&self) -> f64 {
+        let busy = || self.recent.iter().rev().take_while(|sample| sample.last_queue > BUSY).take(STANDING);
+        let (Some(first), Some(last)) = (busy().map(|s| s.first).min(), busy().map(|s| s.last).max()) else {
+            return self.rate;
+        };
+        let bytes: u64 = busy().map(|sample| sample.delivered_bytes).sum();
+        bytes as f64 * 8.0 / (last.saturating_sub(first).max(1_000) as f64 / 1e6)
+    }
+
+    fn loss(&self) -> f64 {
+        let sent: u64 = self.recent.iter().map(|sample| u64::from(sample.datagrams)).sum();
+        if sent < LOSS_SAMPLE { 0.0 } else { 1.0 - self.delivered_share() }
+    }
+
+    fn delivered_share(&self) -> f64 {
+        let sum = |of: fn(&Sample) -> u16| self.recent.iter().map(|s| f64::from(of(s))).sum::<f64>();
+        1.0 - sum(|sample| sample.lost) / sum(|sample| sample.datagrams).max(1.0)
+    }
+
+    fn relearn_base(&mut self, now: Micros) {
+        self.base.restart();
+        self.recent.clear();
+        self.standing_since = None;
+        self.last_growth = now;
+    }
+
+    fn grow(&mut self, now: Micros, standing: Duration) {
+        let time = now.since(self.last_growth).min(LONGEST_GROWTH).as_secs_f64();
+        self.last_growth = now;
+        if standing > TARGET / 2 || self.draining.is_some() || self.used_rate() < self.rate * IN_USE {
+            return;
+        }
+        let room = self.trains.proven() > self.rate * MUCH_MORE;
+        let grown = match self.phase {
+            Phase::Startup => self.rate * (STARTUP_GROWTH * time).exp(),
+            Phase::Steady if room && standing < TARGET / 4 => self.rate * (FAST_GROWTH * time).exp(),
+            Phase::Steady => self.rate + STEP * time,
+        };
+        self.rate = grown.min(self.limits.ceiling as f64).max(self.rate);
+    }
+
+    /// What was sent of late, in bits a second.
+    fn used_rate(&self) -> f64 {
+        let (Some(first), Some(last)) = (self.recent.front(), self.recent.back()) else { return 0.0 };
+        let bytes: u64 = self
+            .recent
+            .iter()
+            .map(|s| s.delivered_bytes * u64::from(s.datagrams) / u64::from((s.datagrams - s.lost).max(1)))
+            .sum();
+        let frames = self.recent.len() as f64;
+        let span = last.sent.since(first.sent).as_secs_f64() * frames / (frames - 1.0).max(1.0);
+        bytes as f64 * 8.0 / span.max(0.001)
+    }
+}
+
+/// The standing queue above which the rate falls, as for the connection's own controller.
+///
+/// It is what a stream in full use of its link adds to its latency at worst. It must be above the jitter of radio links.
+pub const TARGET: Duration = Duration::from_millis(20);
+
+/// The queue that in two samples in a row is no jitter, but a link that became slower.
+///
+/// Waiting for it to stand would take several frames, each of which takes longer than the last.
+pub const SUDDEN: Duration = Duration::from_millis(40);
+
+/// The share of loss above which the rate falls though there is no queue.
+///
+/// Radio links lose up to a tenth on a bad day whatever is sent, and parity repairs that.
+pub const LOSS_LIMIT: f64 = 0.2;
+
+/// How long after a round trip without a report the path counts as dead: four reports.
+pub const SILENCE: Duration = Duration::from_millis(150);
+
+/// How long a queue that stands whatever the rate is taken for ours.
+pub const BASE_RELEARN: Duration = Duration::from_secs(2);
+
+/// The round trip that is assumed until one was measured.
+const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(100);
+
+/// What may be under way beyond a round trip, for as long as there is no queue: what reports have not told of yet.
+const UNREPORTED: Duration = Duration::from_millis(100);
+
+/// The same while a queue is drained.
+const DRAINED: Duration = Duration::from_millis(30);
+
+/// What the rate falls to, as a share of what is delivered.
+const FALL: f64 = 0.85;
+
+/// The rate falls to no less than one part in this many at once.
+const MOST_FALL: f64 = 8.0;
+
+/// How many frames in a row must have met a queue before it stands: at 60 fps 83 ms.
+const STANDING: usize = 5;
+
+/// The queue from which on the link is busy without a pause.
+const BUSY: Duration = Duration::from_millis(15);
+
+/// How many frames are looked back at: a quarter of a second at 60 fps.
+const RECENT: usize = 15;
+
+/// From how many datagrams on a share of loss means anything.
+const LOSS_SAMPLE: u64 = 100;
+
+/// How many datagrams of a frame make a train whose length means anything.
+const TRAIN: u16 = 6;
+
+/// How much faster than what was proven datagrams leave, to prove more.
+const PROBE: f64 = 1.25;
+
+/// Datagrams leave at least so much faster than the rate, so that a frame is done in three quarters of its interval.
+const LEAST_PACE: f64 = 1.4;
+
+/// Datagrams leave no faster than this, in bits a second.
+const MOST_PACE: f64 = 1e9;
+
+/// The least of the rate that must be in use for it to grow: what is not tried is not known.
+const IN_USE: f64 = 0.6;
+
+/// How much more than the rate trains must prove for it to grow fast.
+const MUCH_MORE: f64 = 1.3;
+
+/// How fast the rate grows at the start, as an exponent a second: it doubles in 0.23 s.
+const STARTUP_GROWTH: f64 = 3.0;
+
+/// How fast it grows where trains prove that there is room: it doubles in 0.7 s.
+const FAST_GROWTH: f64 = 1.0;
+
+/// How fast it grows otherwise, in bits a second each second.
+const STEP: f64 = 1e6;
+
+/// A pause longer than this, without reports, is no time to grow for.
+const LONGEST_GROWTH: Duration = Duration::from_millis(100);
+
+/// How many frames may be unreported before the oldest is forgotten: two seconds' worth at 120 fps.
+const MAX_OUTSTANDING: usize = 256;

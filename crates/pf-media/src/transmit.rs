@@ -1,0 +1,149 @@
+//! The sender of one stream: parity, pacing, rate and recovery in one place.
+//!
+//! # Order of calls
+//!
+//! - A picture is there: if [`is_ready`](Transmitter::is_ready), set the encoder to
+//!   [`encoder_rate`](Transmitter::encoder_rate), encode the picture as [`wanted`](Transmitter::wanted) says, and hand
+//!   the result to [`send`](Transmitter::send). If it is not, keep the picture until it is, or a newer one is there.
+//! - After `send`, after a report, and when [`next_deadline`](Transmitter::next_deadline) is reached: put what
+//!   [`poll_datagram`](Transmitter::poll_datagram) returns on the connection, until it returns `None`.
+//! - A report came: [`handle_feedback`](Transmitter::handle_feedback).
+//!
+//! A picture that was encoded is sent to its end: since others refer to it, leaving out what is unsent of it would cost
+//! a recovery. What becomes stale does so before it is encoded.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use pf_proto::{
+    media::{HEADER_LEN, Stream},
+    session::MediaFeedback,
+};
+
+use crate::{
+    pacer::Pacer,
+    packet::{AccessUnit, CannotPacketise, Packetiser},
+    parity::ParitySizer,
+    rate::{Limits, RateController},
+    recovery::{Recovery, Wanted},
+    time::Micros,
+};
+
+/// Sends the access units of one stream. `now` must never run backwards.
+#[derive(Debug)]
+pub struct Transmitter {
+    packetiser: Packetiser,
+    pacer: Pacer,
+    parity: ParitySizer,
+    rate: RateController,
+    recovery: Recovery,
+    interval: Duration,
+    /// The largest datagram that the last access unit was cut into.
+    max_datagram: usize,
+}
+
+impl Transmitter {
+    /// A sender of at most a picture each `interval`, over a path that nothing is known about.
+    pub fn new(now: Micros, stream: Stream, interval: Duration, limits: Limits) -> Self {
+        Self {
+            packetiser: Packetiser::new(stream),
+            pacer: Pacer::new(),
+            parity: ParitySizer::new(now),
+            rate: RateController::new(now, limits),
+            recovery: Recovery::new(),
+            interval,
+            max_datagram: SMALLEST_DATAGRAM,
+        }
+    }
+
+    /// Whether a picture may be encoded and sent now: what was sent before is all but gone, and the path can take it.
+    pub fn is_ready(&self, now: Micros) -> bool {
+        self.pacer.backlog(self.rate.pace()) < self.interval / 4 && self.rate.may_send(now)
+    }
+
+    /// What an encoder should make in bits a second, so that headers and parity have room beside it.
+    pub fn encoder_rate(&self, now: Micros) -> u64 {
+        let shard = (self.max_datagram - HEADER_LEN) as f64;
+        let wire = (self.max_datagram + WIRE_OVERHEAD) as f64;
+        let shards = self.rate.rate() as f64 * self.interval.as_secs_f64() / (8.0 * wire);
+        let with_parity = |data: f64| {
+            let whole = data.round().clamp(1.0, 4096.0);
+            shards / (1.0 + f64::from(self.parity.parity_for(now, whole as u16)) / whole)
+        };
+        // Parity depends on how many data shards there are: twice is near enough.
+        let data = with_parity(with_parity(shards));
+        (data * shard * 8.0 / self.interval.as_secs_f64()) as u64
+    }
+
+    /// What the next picture should be, if not one that refers to the picture before it.
+    pub fn wanted(&self) -> Option<Wanted> {
+        self.recovery.wanted()
+    }
+
+    /// The receiver's decoder needs a key frame.
+    pub fn want_key_frame(&mut self) {
+        self.recovery.want_key_frame();
+    }
+
+    /// Takes in an access unit, cut into datagrams of at most `max_datagram` bytes, and says its number.
+    pub fn send(
+        &mut self,
+        now: Micros,
+        unit: AccessUnit<'_>,
+        max_datagram: usize,
+    ) -> Result<u32, CannotPacketise> {
+        let data = Packetiser::data_shards(unit.bytes.len(), max_datagram)?;
+        let parity = self.parity.parity_for(now, data);
+        let datagrams = self.packetiser.packetise(unit, max_datagram, parity)?;
+        let frame = datagrams.frame();
+        self.max_datagram = max_datagram.max(SMALLEST_DATAGRAM);
+        self.recovery.sent(now, frame, unit.reference);
+        self.pacer.push(datagrams);
+        Ok(frame)
+    }
+
+    /// The next datagram that may leave now.
+    pub fn poll_datagram(&mut self, now: Micros) -> Option<Bytes> {
+        let (frame, datagram) = self.pacer.poll(now, self.rate.pace(), WIRE_OVERHEAD)?;
+        self.rate.sent(now, frame, datagram.len() + WIRE_OVERHEAD);
+        Some(datagram)
+    }
+
+    /// When [`poll_datagram`](Self::poll_datagram) has something again, if anything waits.
+    pub fn next_deadline(&self) -> Option<Micros> {
+        self.pacer.next_deadline()
+    }
+
+    /// Takes in a report of the receiver.
+    pub fn handle_feedback(&mut self, now: Micros, feedback: &MediaFeedback) {
+        let was_congested = self.rate.is_congested();
+        for fared in self.rate.handle_feedback(now, feedback) {
+            // What a full queue dropped says nothing about the path.
+            let lost = if was_congested || self.rate.is_congested() { 0 } else { fared.lost };
+            self.parity.record(now, fared.sent, lost);
+        }
+        self.recovery.handle_feedback(now, feedback, self.rate.round_trip());
+    }
+
+    /// The rate of the stream, for figures and for the connection's own controller.
+    pub fn rate(&self) -> &RateController {
+        &self.rate
+    }
+
+    /// The loss that parity is sized for, for figures.
+    pub fn parity(&self) -> &ParitySizer {
+        &self.parity
+    }
+
+    /// The receiver asks for another ceiling, in bits a second on the wire.
+    pub fn set_ceiling(&mut self, ceiling: u64) {
+        self.rate.set_ceiling(ceiling);
+    }
+}
+
+/// What carries a datagram: IPv4 and UDP 28 bytes, QUIC's short header with a connection id of 8 and its packet number
+/// 12, the frame's type and length 3, the tag 16; rounded up.
+pub const WIRE_OVERHEAD: usize = 60;
+
+/// The datagram that each QUIC path takes.
+const SMALLEST_DATAGRAM: usize = 1_100;
