@@ -1,6 +1,10 @@
 //! The command line: what can be asked of the host, and what each word means.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 use pf_base::{DEFAULT_PORT, DeviceName, Fingerprint, PinDigits};
@@ -17,12 +21,15 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Run the host. Pairing is armed by its owner only: with `punktfunk-host ctl arm`, never by a flag.
+    /// Run the host. Pairing is armed by its owner only: in the console or with `punktfunk-host ctl arm`, never by a
+    /// flag.
     Serve(Serve),
     /// Run the native plane alone, for tests: pairing is always armed, and the PIN is printed.
     M3Host(M3Host),
     /// Control the running host over its local socket: arm, approve, name, remove, and watch.
     Ctl(Ctl),
+    /// Print the `OpenAPI` document of the console's API.
+    Openapi,
 }
 
 #[derive(Args)]
@@ -32,6 +39,38 @@ pub(crate) struct Serve {
     /// Let unpaired devices in as guests (trust on first use). Clients cannot detect an impostor then.
     #[arg(long)]
     pub(crate) open: bool,
+    #[command(flatten)]
+    pub(crate) console: ConsoleOptions,
+}
+
+/// How the owner's browser gets at the host.
+#[derive(Args)]
+pub(crate) struct ConsoleOptions {
+    /// Run without the console in the browser: everything is `punktfunk-host ctl` then.
+    #[arg(long, conflicts_with_all = ["console_bind", "console_public", "console_cert", "console_name"])]
+    pub(crate) no_console: bool,
+    /// The address, and the TCP port where it is another one, that the console listens on. Default: as the stream.
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = console_bind)]
+    pub(crate) console_bind: Option<ConsoleBind>,
+    /// Let browsers in from everywhere, and not from this machine and private networks alone.
+    #[arg(long)]
+    pub(crate) console_public: bool,
+    /// A certificate for the console, with those that it is signed by, as PEM. Default: the host's own.
+    #[arg(long, value_name = "FILE", requires = "console_key")]
+    pub(crate) console_cert: Option<PathBuf>,
+    /// The key of that certificate, as PEM.
+    #[arg(long, value_name = "FILE", requires = "console_cert")]
+    pub(crate) console_key: Option<PathBuf>,
+    /// One more name that browsers reach this host by; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) console_name: Vec<String>,
+}
+
+/// Where the console listens, as far as the owner says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConsoleBind {
+    pub(crate) address: IpAddr,
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Args)]
@@ -175,6 +214,36 @@ pub(crate) enum CtlCommand {
     },
     /// Show trust events as they happen, until interrupted.
     Watch,
+    /// Make a link that signs in to the console once, and show the console's address.
+    ConsoleUrl,
+    /// Set another password for the console. Everybody is signed out.
+    #[command(group = clap::ArgGroup::new("how").required(true))]
+    ConsolePassword {
+        /// Make one, and show it.
+        #[arg(long, group = "how")]
+        reset: bool,
+        /// Read one from standard input: 10 to 128 characters on one line.
+        #[arg(long, group = "how")]
+        stdin: bool,
+    },
+    /// List who is signed in to the console.
+    SignIns,
+    /// End a sign-in to the console.
+    EndSignIn {
+        /// The sign-in's number, as in `sign-ins`.
+        #[arg(value_name = "ID")]
+        sign_in: u64,
+    },
+}
+
+fn console_bind(text: &str) -> Result<ConsoleBind, String> {
+    let with_port = |address: SocketAddr| ConsoleBind { address: address.ip(), port: Some(address.port()) };
+    let without_port = |address| ConsoleBind { address, port: None };
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    text.parse()
+        .map(with_port)
+        .or_else(|_| bare.parse().map(without_port))
+        .map_err(|_| "an address is like 192.168.1.4, 192.168.1.4:9778 or [::]:9778".to_owned())
 }
 
 fn pin_digits(text: &str) -> Result<PinDigits, String> {
@@ -209,4 +278,29 @@ fn window_seconds(text: &str) -> Result<Duration, String> {
 pub(crate) fn is_fingerprint_of(text: &str, fingerprint: Fingerprint) -> bool {
     let digits: String = text.chars().filter(|c| !matches!(c, ' ' | ':' | '-')).collect();
     digits.len() >= 8 && fingerprint.hex().starts_with(&digits.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_console_binds_to_an_address_with_a_port_or_without() {
+        let bind = |address: &str, port| Ok(ConsoleBind { address: address.parse().unwrap(), port });
+        assert_eq!(console_bind("192.168.1.4"), bind("192.168.1.4", None));
+        assert_eq!(console_bind("192.168.1.4:9778"), bind("192.168.1.4", Some(9778)));
+        assert_eq!(console_bind("::1"), bind("::1", None));
+        assert_eq!(console_bind("[::1]"), bind("::1", None));
+        assert_eq!(console_bind("[::]:9778"), bind("::", Some(9778)));
+        for wrong in ["", "9778", "desk", "desk:9778", "192.168.1.4:", "192.168.1.4:99999"] {
+            assert!(console_bind(wrong).is_err(), "{wrong}");
+        }
+    }
 }

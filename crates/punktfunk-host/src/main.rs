@@ -5,6 +5,7 @@
 mod answer;
 mod cli;
 mod clock;
+mod console;
 mod control;
 mod ctl;
 mod gate;
@@ -33,11 +34,16 @@ fn main() -> ExitCode {
     let (result, json) = match &cli.command {
         Command::Serve(serve) => {
             let policy = if serve.open { PairPolicy::Optional } else { PairPolicy::Required };
-            (serve::run(&serve.host, policy, Arming::ByOwner), serve.host.json)
+            let console = (!serve.console.no_console).then_some(&serve.console);
+            (serve::run(&serve.host, policy, Arming::ByOwner, console), serve.host.json)
         }
         Command::M3Host(test) => {
             let policy = if test.allow_tofu { PairPolicy::Optional } else { PairPolicy::Required };
-            (serve::run(&test.host, policy, Arming::Always), test.host.json)
+            (serve::run(&test.host, policy, Arming::Always, None), test.host.json)
+        }
+        Command::Openapi => {
+            print!("{}", pf_console::openapi());
+            return ExitCode::SUCCESS;
         }
         Command::Ctl(ctl) => match serve::data_dir(ctl.data_dir.as_ref()) {
             Ok(data_dir) => return ctl::run(ctl, &data_dir).into(),

@@ -10,19 +10,24 @@ use std::{
 };
 
 use pf_base::{Code, DeviceName, Identity, PairPolicy, Pin, Timestamp};
-use pf_console::view::Facts;
+use pf_console::{
+    control::HostControl,
+    server::{ServeError, Server},
+    view::Facts,
+};
 use pf_desktop::{SessionCommand, SourceConfig, Stop, VirtualConfig};
 use pf_discovery::{Advertisement, Advertiser};
 use pf_net::{Accepted, Cap, HostEndpoint, Limits, Listen};
-use pf_store::{DataDir, HostStore};
+use pf_store::{ConsoleStore, DataDir, HostStore};
 use pf_trust::admission::{self, Arming, State};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     answer::{Answer, Failure, sentence},
-    cli::HostOptions,
+    cli::{ConsoleOptions, HostOptions},
     clock::Clock,
+    console::{self, Console, Running},
     control, ctl,
     gate::{Gate, SelfArmed},
     pairing, session,
@@ -39,14 +44,22 @@ const LIMITS: Limits = Limits {
     handshake_timeout: Duration::from_secs(5),
 };
 
+/// How many ports to try where any will do.
+const PORT_TRIES: u32 = 16;
+
 /// Runs the host until SIGTERM or SIGINT.
-pub(crate) fn run(options: &HostOptions, policy: PairPolicy, arming: Arming) -> Result<(), Failure> {
+pub(crate) fn run(
+    options: &HostOptions,
+    policy: PairPolicy,
+    arming: Arming,
+    console: Option<&ConsoleOptions>,
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| machine_failed(&error))?;
     runtime.block_on(async {
-        let host = Host::open(options, policy, arming)?;
+        let host = Host::open(options, policy, arming, console)?;
         host.run(options).await
     })
 }
@@ -62,12 +75,18 @@ struct Host {
     store: HostStore,
     clock: Clock,
     endpoint: HostEndpoint,
+    console: Option<Console>,
     source: SourceConfig,
 }
 
 impl Host {
     /// Opens everything that can fail, in the order in which a person can mend it.
-    fn open(options: &HostOptions, policy: PairPolicy, arming: Arming) -> Result<Self, Failure> {
+    fn open(
+        options: &HostOptions,
+        policy: PairPolicy,
+        arming: Arming,
+        console: Option<&ConsoleOptions>,
+    ) -> Result<Self, Failure> {
         let data_dir = DataDir::open(data_dir(options.data_dir.as_ref())?)?;
         let clock = Clock::start();
         if options.restore {
@@ -83,11 +102,8 @@ impl Host {
             max_sessions: MAX_SESSIONS,
         };
         let state = State::new(config, loaded.devices, loaded.removed, loaded.counters);
-        let listen = match options.bind {
-            Some(address) => Listen::On(SocketAddr::new(address, options.port)),
-            None => Listen::Anywhere(options.port),
-        };
-        let endpoint = HostEndpoint::bind(&identity, listen, LIMITS)?;
+        let (endpoint, server) = take_ports(&identity, options, console)?;
+        let console = server.map(|server| Console::open(server, &data_dir, clock)).transpose()?;
         Ok(Self {
             data_dir,
             identity,
@@ -98,6 +114,7 @@ impl Host {
             store,
             clock,
             endpoint,
+            console,
             source: source(options),
         })
     }
@@ -122,14 +139,23 @@ impl Host {
                 .map_err(|error| machine_failed(&error))?;
         let pin =
             gate.inspect(|state, _, _| state.window().map(|open| open.pin_for_the_owner().clone())).await;
-        let introduction = introduction(&facts, pin.flatten().as_ref());
         let figures = Arc::new(Board::default());
-        let desk = Arc::new(control::Desk::new(gate.clone(), facts, Arc::clone(&figures)));
-        let control = ctl::serve(self.data_dir.path(), desk).map_err(|error| machine_failed(&error))?;
+        let desk = Arc::new(control::Desk::new(gate.clone(), facts.clone(), Arc::clone(&figures)));
+        let host: Arc<dyn HostControl> = Arc::clone(&desk) as _;
+        let start = |console: Console| tokio::task::block_in_place(|| console.start(host));
+        let mut console = self.console.map(start).transpose()?;
+        let access = console.as_ref().map(|console| console.access.clone());
+        if !is_json && let Some(console) = &mut console {
+            // Whoever waits for the control socket has heard of it then.
+            say(&console.introduce());
+        }
+        let control =
+            ctl::serve(self.data_dir.path(), desk, access).map_err(|error| machine_failed(&error))?;
         let control = tokio::spawn(control);
         if is_json {
             // Whoever reads this may use the control socket at once.
-            say(&Answer::new(Ok(introduction)).to_line());
+            let console = console.as_mut().map(Running::introduction);
+            say(&Answer::new(Ok(introduction(&facts, pin.flatten().as_ref(), console))).to_line());
         }
         let advertiser = (!options.no_mdns)
             .then(|| advertise(&self.name, &self.identity, self.policy, port, options.bind));
@@ -147,6 +173,9 @@ impl Host {
         }
         drop(advertiser);
         control.abort();
+        if let Some(console) = console {
+            console.stop().await;
+        }
         self.endpoint.shutdown(Code::Ended).await;
         gate.stop();
         let stopped = tokio::task::spawn_blocking(move || gate_thread.join()).await;
@@ -188,6 +217,31 @@ impl Host {
     }
 }
 
+/// Takes the host's UDP port, and the TCP port of the same number for its console where there is one.
+///
+/// Where any free port will do, it may be free for the one and not for the other: then it is another one's turn.
+fn take_ports(
+    identity: &Identity,
+    options: &HostOptions,
+    console: Option<&ConsoleOptions>,
+) -> Result<(HostEndpoint, Option<Server>), Failure> {
+    let listen = match options.bind {
+        Some(address) => Listen::On(SocketAddr::new(address, options.port)),
+        None => Listen::Anywhere(options.port),
+    };
+    let mut tries = if options.port == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let endpoint = HostEndpoint::bind(identity, listen, LIMITS)?;
+        let Some(console) = console else { return Ok((endpoint, None)) };
+        match console::bind(console, identity, endpoint.local_addr()) {
+            Err(ServeError::Socket { source, .. })
+                if source.kind() == std::io::ErrorKind::AddrInUse && tries > 0 => {}
+            server => return Ok((endpoint, Some(server?))),
+        }
+    }
+}
+
 /// Takes devices in as they come, each in a task of its own.
 async fn accept(
     endpoint: &HostEndpoint,
@@ -208,8 +262,9 @@ async fn accept(
 }
 
 /// What `--json` prints once the host is up.
-fn introduction(facts: &Facts, pin: Option<&Pin>) -> Value {
+fn introduction(facts: &Facts, pin: Option<&Pin>, console: Option<Value>) -> Value {
     let mut data = json!(facts);
+    data["console"] = json!(console);
     if let Some(pin) = pin {
         data["pin"] = json!(pin.reveal());
     }
@@ -256,9 +311,12 @@ fn advertise(
 }
 
 fn restore(data_dir: &DataDir, now: Timestamp) -> Result<(), Failure> {
-    for restored in
-        [pf_store::identity::restore(data_dir, now)?, HostStore::restore(data_dir, now)?].iter().flatten()
-    {
+    let restored = [
+        pf_store::identity::restore(data_dir, now)?,
+        HostStore::restore(data_dir, now)?,
+        ConsoleStore::restore(data_dir, now)?,
+    ];
+    for restored in restored.iter().flatten() {
         let made = std::time::UNIX_EPOCH + Duration::from_millis(restored.from.as_millis());
         eprintln!(
             "Restored the copy of {}; what changed after that is lost. Check `punktfunk-host ctl devices`.",

@@ -275,7 +275,7 @@ fn refused(error: OwnerError) -> ControlError {
 }
 
 fn not_done(error: StoreError) -> ControlError {
-    ControlError::Store { message: sentence(&error.to_string()), way_on: sentence(&error.hint().to_string()) }
+    ControlError::Store { message: sentence(&error.to_string()), way_on: sentence(&error.hint()) }
 }
 
 /// A removal holds from when the owner asks for it, whether it could be stored or not.

@@ -1,7 +1,7 @@
 //! The `ctl` command: sends one request to the running host, and prints the answer.
 
 use std::{
-    io::{self, Write},
+    io::{self, BufRead, Read, Write},
     path::Path,
 };
 
@@ -16,6 +16,9 @@ use crate::{
     answer::{Answer, Failure},
     cli::{Ctl, CtlCommand},
 };
+
+/// More bytes than any password has that a host takes: 128 characters of up to 4 bytes.
+const LONGEST_PASSWORD: u64 = 1024;
 
 /// Runs one command; what it returns is the exit code.
 pub(crate) fn run(ctl: &Ctl, data_dir: &Path) -> u8 {
@@ -34,7 +37,7 @@ pub(crate) fn run(ctl: &Ctl, data_dir: &Path) -> u8 {
 /// Sends the request, and shows every answer that comes.
 async fn converse(ctl: &Ctl, data_dir: &Path) -> Result<u8, Failure> {
     let broken = |error: io::Error| unreachable_host(data_dir, &error);
-    let stream = ask(data_dir, &request(&ctl.command)).await.map_err(broken)?;
+    let stream = ask(data_dir, &request(&ctl.command)?).await.map_err(broken)?;
     let mut lines = BufReader::new(stream).lines();
     let mut exit = None;
     while let Some(line) = lines.next_line().await.map_err(broken)? {
@@ -62,9 +65,9 @@ async fn ask(data_dir: &Path, request: &Request) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-fn request(command: &CtlCommand) -> Request {
+fn request(command: &CtlCommand) -> Result<Request, Failure> {
     let text = |name: &DeviceName| name.to_string();
-    match command {
+    Ok(match command {
         CtlCommand::Status => Request::Status,
         CtlCommand::Arm { target, ttl } => {
             Request::Arm { target: target.clone(), ttl_s: ttl.map(|ttl| ttl.as_secs()) }
@@ -89,6 +92,25 @@ fn request(command: &CtlCommand) -> Request {
             device: device.clone(),
         },
         CtlCommand::Watch => Request::Watch,
+        CtlCommand::ConsoleUrl => Request::ConsoleUrl,
+        CtlCommand::ConsolePassword { stdin, .. } => {
+            Request::ConsolePassword { password: stdin.then(password_from_stdin).transpose()? }
+        }
+        CtlCommand::SignIns => Request::SignIns,
+        CtlCommand::EndSignIn { sign_in } => Request::EndSignIn { sign_in: *sign_in },
+    })
+}
+
+/// The one line that a script, or a person, gives as the new password.
+fn password_from_stdin() -> Result<String, Failure> {
+    let unread = |problem: String| {
+        Failure::new(Code::Usage, problem, "Give the new password as one line on standard input.")
+    };
+    let mut lines = io::stdin().lock().take(LONGEST_PASSWORD).lines();
+    match lines.next() {
+        Some(Ok(line)) => Ok(line),
+        Some(Err(error)) => Err(unread(format!("The new password cannot be read: {error}."))),
+        None => Err(unread("There is no new password on standard input.".to_owned())),
     }
 }
 

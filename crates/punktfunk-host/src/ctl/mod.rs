@@ -4,6 +4,9 @@
 //! one line after the other. The socket is 0600, and the host asks the kernel who is at the other end.
 
 mod command;
+mod console;
+#[cfg(test)]
+mod parity;
 mod protocol;
 mod render;
 mod server;

@@ -27,6 +27,10 @@ pub(super) fn text(command: &CtlCommand, data: &Value) -> String {
             table_or(&lines, "Nothing has happened yet.")
         }
         CtlCommand::Watch => event_line(data) + "\n",
+        CtlCommand::ConsoleUrl => console_url(data),
+        CtlCommand::ConsolePassword { .. } => password(data),
+        CtlCommand::SignIns => sign_ins(data),
+        CtlCommand::EndSignIn { .. } => "Ended. Whoever used it has to sign in again.\n".to_owned(),
     }
 }
 
@@ -196,6 +200,42 @@ fn figures(figures: &Value) -> String {
         number(latency, "encode"),
         number(latency, "network"),
     )
+}
+
+fn console_url(data: &Value) -> String {
+    let seconds = data["expires_in_s"].as_u64().unwrap_or_default();
+    format!(
+        "Console      {}\nCertificate  {}\n\nThis link signs in once, within {} minutes:\n{}\n",
+        field(data, "url"),
+        field(data, "certificate_sha256"),
+        seconds / 60,
+        field(data, "link"),
+    )
+}
+
+fn password(data: &Value) -> String {
+    data["password"].as_str().map_or_else(
+        || "The password is set. Everybody is signed out.\n".to_owned(),
+        |password| format!("Password {password}\nIt is not shown again. Everybody is signed out.\n"),
+    )
+}
+
+fn sign_ins(data: &Value) -> String {
+    let lines: Vec<String> = list(data, "sign_ins")
+        .iter()
+        .map(|sign_in| {
+            format!(
+                "{}  {}  {}  by {}, signed in {}, used {}",
+                field(sign_in, "id"),
+                field(sign_in, "browser"),
+                field(sign_in, "address"),
+                field(sign_in, "by"),
+                field(sign_in, "signed_in_at"),
+                field(sign_in, "last_used_at"),
+            )
+        })
+        .collect();
+    table_or(&lines, "Nobody is signed in to the console.")
 }
 
 fn event_line(entry: &Value) -> String {

@@ -15,10 +15,11 @@ use tokio::{
     sync::broadcast::error::RecvError,
 };
 
-use super::{protocol::Request, socket};
+use super::{console, protocol::Request, socket};
 use crate::{
     answer::{Answer, Failure, sentence},
     cli::is_fingerprint_of,
+    console::Access,
 };
 
 /// The longest request, in bytes.
@@ -31,10 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) fn serve(
     data_dir: &Path,
     host: Arc<dyn HostControl>,
+    console: Option<Access>,
 ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let listener = socket::listen(data_dir)?;
     let cleanup = Cleanup(data_dir.to_owned());
-    let desk = Arc::new(Desk { host });
+    let desk = Arc::new(Desk { host, console });
     Ok(async move {
         let _cleanup = cleanup;
         accept(&listener, &desk).await;
@@ -79,6 +81,7 @@ fn is_owner(stream: &UnixStream) -> bool {
 /// Puts what a person asks for to the host, and its answers into the words of the command line.
 struct Desk {
     host: Arc<dyn HostControl>,
+    console: Option<Access>,
 }
 
 impl Desk {
@@ -133,6 +136,10 @@ impl Desk {
                 Ok(shown(host.audit(AuditFilter { before, kind, fingerprint, limit }).await?))
             }
             Request::Watch => Ok(nothing(())),
+            Request::ConsoleUrl => Ok(self.console()?.link()),
+            Request::ConsolePassword { password } => console::set_password(self.console()?, password).await,
+            Request::SignIns => Ok(console::sign_ins(self.console()?).await),
+            Request::EndSignIn { sign_in } => console::end_sign_in(self.console()?, sign_in).await,
         }
     }
 
@@ -148,6 +155,10 @@ impl Desk {
             };
             writer.write_all((Answer::new(Ok(data)).to_line() + "\n").as_bytes()).await?;
         }
+    }
+
+    fn console(&self) -> Result<&Access, Failure> {
+        self.console.as_ref().ok_or_else(console::no_console)
     }
 
     /// The device that a person means, paired or not: by its whole fingerprint, or by the beginning of a paired one's.
