@@ -25,6 +25,19 @@ pub struct HostSetup {
     port: u16,
 }
 
+/// What a host says of its console when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Console {
+    /// Where it is.
+    pub url: String,
+    /// The SHA-256 of its certificate, as a browser shows it.
+    pub certificate: String,
+    /// The password: at the first start only.
+    pub password: Option<String>,
+    /// A link that signs in once: at the first start only.
+    pub link: Option<String>,
+}
+
 /// A host that runs in a directory of its own; on loopback and not advertised, unless it is set up otherwise.
 #[derive(Debug)]
 pub struct Host {
@@ -79,6 +92,11 @@ impl Host {
         &self.setup.data_dir
     }
 
+    /// What `serve` said of its console when it started.
+    pub fn console(&self) -> Console {
+        self.process.hear_stdout("its console", console)
+    }
+
     /// The PIN that `m3-host` showed last.
     pub fn pin(&self) -> String {
         self.process.hear_stdout("a PIN", |said| pins(said).pop())
@@ -105,6 +123,11 @@ impl Host {
     /// Runs a control command.
     pub fn try_ctl(&self, arguments: &[&str]) -> Outcome {
         self.setup.ctl(arguments)
+    }
+
+    /// Runs a control command, and gives it something to read.
+    pub fn try_ctl_reading(&self, arguments: &[&str], input: &str) -> Outcome {
+        self.setup.ctl_reading(arguments, input)
     }
 
     /// The paired devices.
@@ -288,6 +311,13 @@ impl HostSetup {
         Running::start(&mut command).finish()
     }
 
+    /// Runs a control command of the host with this directory, and gives it something to read.
+    pub fn ctl_reading(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = Command::new(program("punktfunk-host"));
+        command.args(["ctl", "--json", "--data-dir"]).arg(&self.data_dir).args(arguments);
+        Running::start_reading(&mut command, input).finish()
+    }
+
     /// The command by which it is started.
     pub fn command(&self) -> Command {
         let mut command = Command::new(program("punktfunk-host"));
@@ -304,6 +334,21 @@ impl HostSetup {
             .envs(self.environment.iter().cloned());
         command
     }
+}
+
+/// What was said of the console, once all of it was.
+fn console(said: &str) -> Option<Console> {
+    let value = |name: &str| {
+        said.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+    };
+    let console = Console {
+        url: value("Console ")?,
+        certificate: value("Certificate ")?,
+        password: value("Password "),
+        link: said.lines().find(|line| line.contains("/#link=")).map(str::to_owned),
+    };
+    // Either a password with a link, or how else one signs in.
+    (console.link.is_some() || value("Sign in ").is_some()).then_some(console)
 }
 
 fn pins(said: &str) -> Vec<String> {

@@ -27,6 +27,7 @@
 )]
 
 mod attacker;
+mod browser;
 mod client;
 mod disk;
 mod host;
@@ -44,9 +45,10 @@ use std::{
 };
 
 pub use attacker::{Attacker, Identities, Line, Offered, Shared, Visit};
+pub use browser::{Browser, Events, Reply, Told};
 pub use client::ClientInstall;
 pub use disk::SmallDisk;
-pub use host::{Host, HostSetup};
+pub use host::{Console, Host, HostSetup};
 pub use impostor::{Caught, Impostor, greeting};
 pub use outcome::Outcome;
 pub use process::{Running, program};

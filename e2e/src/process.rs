@@ -1,7 +1,7 @@
 //! A program that runs, what it says, and its certain end.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -34,7 +34,18 @@ pub struct Running {
 impl Running {
     /// Starts a program, with nothing to read from.
     pub fn start(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// Starts a program that reads this and no more. It is short enough to wait in a pipe.
+    pub fn start_reading(command: &mut Command, input: &str) -> Self {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(input.as_bytes()).unwrap();
+        Self::start_with(command, Stdio::from(reader))
+    }
+
+    fn start_with(command: &mut Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (stdout, stderr) = (Heard::default(), Heard::default());
         let readers = vec![

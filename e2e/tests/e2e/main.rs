@@ -4,6 +4,7 @@
 
 mod changed_identity;
 mod codes;
+mod console;
 mod crashes;
 mod ctl;
 mod damage;
