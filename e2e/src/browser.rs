@@ -216,13 +216,12 @@ impl Events {
     /// The next event; none when the stream has ended.
     pub async fn next(&mut self) -> Option<Told> {
         loop {
-            if let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let told = told(block);
-                self.unread = rest.to_owned();
-                if let Some(told) = told {
-                    return Some(told);
+            if let Some(end) = self.unread.find("\n\n") {
+                let block: String = self.unread.drain(..end + 2).collect();
+                match told(&block) {
+                    Some(told) => return Some(told),
+                    None => continue,
                 }
-                continue;
             }
             let frame = soon("an event", self.body.frame()).await?.ok()?;
             if let Ok(data) = frame.into_data() {

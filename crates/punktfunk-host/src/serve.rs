@@ -103,7 +103,10 @@ impl Host {
         };
         let state = State::new(config, loaded.devices, loaded.removed, loaded.counters);
         let (endpoint, server) = take_ports(&identity, options, console)?;
-        let console = server.map(|server| Console::open(server, &data_dir, clock)).transpose()?;
+        let console = match console.zip(server) {
+            Some((options, server)) => Some(Console::open(options, server, &data_dir, clock)?),
+            None => None,
+        };
         Ok(Self {
             data_dir,
             identity,
@@ -147,7 +150,7 @@ impl Host {
         let access = console.as_ref().map(|console| console.access.clone());
         if !is_json && let Some(console) = &mut console {
             // Whoever waits for the control socket has heard of it then.
-            say(&console.introduce());
+            say(&console.introduce().join("\n"));
         }
         let control =
             ctl::serve(self.data_dir.path(), desk, access).map_err(|error| machine_failed(&error))?;
@@ -155,7 +158,7 @@ impl Host {
         if is_json {
             // Whoever reads this may use the control socket at once.
             let console = console.as_mut().map(Running::introduction);
-            say(&Answer::new(Ok(introduction(&facts, pin.flatten().as_ref(), console))).to_line());
+            say(&Answer::new(Ok(introduction(&facts, pin.flatten().as_ref(), console.as_ref()))).to_line());
         }
         let advertiser = (!options.no_mdns)
             .then(|| advertise(&self.name, &self.identity, self.policy, port, options.bind));
@@ -173,10 +176,12 @@ impl Host {
         }
         drop(advertiser);
         control.abort();
-        if let Some(console) = console {
-            console.stop().await;
-        }
-        self.endpoint.shutdown(Code::Ended).await;
+        let end_console = async {
+            if let Some(console) = console {
+                console.stop().await;
+            }
+        };
+        tokio::join!(end_console, self.endpoint.shutdown(Code::Ended));
         gate.stop();
         let stopped = tokio::task::spawn_blocking(move || gate_thread.join()).await;
         if !matches!(stopped, Ok(Ok(()))) {
@@ -262,7 +267,7 @@ async fn accept(
 }
 
 /// What `--json` prints once the host is up.
-fn introduction(facts: &Facts, pin: Option<&Pin>, console: Option<Value>) -> Value {
+fn introduction(facts: &Facts, pin: Option<&Pin>, console: Option<&Value>) -> Value {
     let mut data = json!(facts);
     data["console"] = json!(console);
     if let Some(pin) = pin {

@@ -286,6 +286,17 @@ async fn the_introduction_tells_a_script_where_the_console_is() {
     assert!(console["password"].is_string(), "{introduction}");
 }
 
+/// A link with an address in it, where the owner's certificate is for a name.
+#[test]
+fn the_console_is_shown_under_the_name_that_its_owner_gave() {
+    let host = Host::serve().arg("--console-name").arg("tv.example").start();
+    let url = format!("https://tv.example:{}/", host.socket_address().port());
+    let made = host.ctl(&["console-url"]);
+    assert_eq!(made["url"], url.as_str());
+    assert!(made["link"].as_str().unwrap().starts_with(&format!("{url}#link=")), "{made}");
+    assert_eq!(host.console().url, url);
+}
+
 /// The console is silently missing, or somebody else's is shown in its place.
 #[test]
 fn a_taken_port_is_an_error_with_a_way_on() {
@@ -337,7 +348,8 @@ async fn inv_22_a_pin_is_in_no_event_log_or_audit_line_of_the_console() {
     let mut said = String::new();
     loop {
         let told = events.next().await.unwrap();
-        said += &format!("{} {}\n", told.event, told.data);
+        said += &told.event;
+        said += &told.data.to_string();
         if told.data["event"] == "disarmed" {
             break;
         }

@@ -23,12 +23,13 @@ pub(crate) struct Console {
     store: ConsoleStore,
     loaded: ConsoleLoaded,
     clock: Clock,
-    machine: String,
+    place: Place,
 }
 
 /// A console that answers browsers.
 pub(crate) struct Running {
     pub(crate) access: Access,
+    place: Place,
     /// The password that was made just now, at the first start.
     first_password: Option<Password>,
     stop: oneshot::Sender<()>,
@@ -43,8 +44,14 @@ pub(crate) struct Access {
     pub(crate) origin: String,
     /// The SHA-256 of its certificate, as browsers show it.
     pub(crate) certificate_sha256: String,
-    /// Where it may be found, too, on networks that know this machine's name.
+}
+
+/// Where a person finds the console, and what the browser says there.
+struct Place {
+    origin: String,
+    /// Its address on networks where machines say their names by themselves.
     by_name: Option<String>,
+    is_self_signed: bool,
 }
 
 /// Takes the console's port: `stream` is where the host's own is.
@@ -85,56 +92,80 @@ fn on(address: SocketAddr) -> Listen {
 
 impl Console {
     /// Opens the console's store.
-    pub(crate) fn open(server: Server, data_dir: &DataDir, clock: Clock) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        options: &ConsoleOptions,
+        server: Server,
+        data_dir: &DataDir,
+        clock: Clock,
+    ) -> Result<Self, Failure> {
         let (store, loaded) = ConsoleStore::open(data_dir)?;
-        Ok(Self { server, store, loaded, clock, machine: machine_name() })
+        let place = Place::new(options, server.address());
+        Ok(Self { server, store, loaded, clock, place })
     }
 
     /// Starts to answer browsers. Blocks for some tenths of a second at the first start.
     pub(crate) fn start(self, host: Arc<dyn HostControl>) -> Result<Running, Failure> {
-        let Self { server, store, loaded, clock, machine } = self;
+        let Self { server, store, loaded, clock, place } = self;
         let tell_time = Arc::new(move || clock.now());
         let (sign_ins, first_password) = SignIns::open(store, loaded, Arc::clone(&host), tell_time)?;
-        let address = server.address();
         let access = Access {
             sign_ins: sign_ins.clone(),
-            origin: format!("https://{}", place::authority(address)),
+            origin: place.origin.clone(),
             certificate_sha256: server.certificate_sha256().to_owned(),
-            by_name: address.ip().is_unspecified().then(|| place::by_name(&machine, address.port())),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(server.run(host, sign_ins, async {
             // It is dropped where the host fails to start: a reason to stop, too.
             let _ = stopped.await;
         }));
-        Ok(Running { access, first_password, stop, served })
+        Ok(Running { access, place, first_password, stop, served })
+    }
+}
+
+impl Place {
+    fn new(options: &ConsoleOptions, address: SocketAddr) -> Self {
+        let port = address.port();
+        let authority = options
+            .console_name
+            .first()
+            .map_or_else(|| place::authority(address), |name| format!("{name}:{port}"));
+        Self {
+            origin: format!("https://{authority}"),
+            by_name: address.ip().is_unspecified().then(|| place::by_name(&machine_name(), port)),
+            is_self_signed: options.console_cert.is_none(),
+        }
     }
 }
 
 impl Running {
-    /// What is said of it to a person at start: the password and a link at the first start, once.
-    pub(crate) fn introduce(&mut self) -> String {
-        let access = &self.access;
-        let mut said = format!("Console      {}\n", access.url());
-        if let Some(by_name) = &access.by_name {
-            said += &format!("             {by_name}\n");
+    /// What is said of it to a person at start, line by line: the password and a link at the first start, once.
+    pub(crate) fn introduce(&mut self) -> Vec<String> {
+        let (access, place) = (&self.access, &self.place);
+        let mut lines = vec![format!("Console      {}", access.url())];
+        lines.extend(place.by_name.as_ref().map(|by_name| format!("             {by_name}")));
+        lines.push(format!("Certificate  {}", access.certificate_sha256));
+        let Some(password) = self.first_password.take() else {
+            lines.push(
+                "Sign in      with the password; `punktfunk-host ctl console-url` makes a link".to_owned(),
+            );
+            return lines;
+        };
+        let link = access.sign_ins.make_link(None);
+        lines.extend([
+            format!("Password     {}", password.reveal()),
+            String::new(),
+            "The password is not shown again. This link signs in, once, within the next hour:".to_owned(),
+            link.url(&access.origin),
+        ]);
+        if place.is_self_signed {
+            lines.extend([
+                String::new(),
+                "The browser warns at the first visit, for no authority vouches for this host: compare the SHA-256"
+                    .to_owned(),
+                "that it shows of the certificate with the one above.".to_owned(),
+            ]);
         }
-        said += &format!("Certificate  {}\n", access.certificate_sha256);
-        match self.first_password.take() {
-            Some(password) => {
-                let link = access.sign_ins.make_link(None);
-                said += &format!(
-                    "Password     {}\n\nThe password is not shown again. This link signs in once, within {} \
-                     minutes:\n{}\n\nThe browser warns at the first visit, for no authority vouches for this host: \
-                     compare the SHA-256 that it shows of the certificate with the one above.",
-                    password.reveal(),
-                    link.good_for.as_secs() / 60,
-                    link.url(&access.origin)
-                );
-            }
-            None => said += "Sign in      with the password; `punktfunk-host ctl console-url` makes a link",
-        }
-        said
+        lines
     }
 
     /// The same for a script.

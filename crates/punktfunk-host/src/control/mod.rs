@@ -88,7 +88,7 @@ impl Desk {
         &self,
         act: impl FnOnce(&State, Timestamp) -> Event + Send + 'static,
     ) -> Result<Reply, ControlError> {
-        done(self.gate.owner(act).await.map_err(not_done)?)
+        done(self.gate.owner(act).await.map_err(|error| not_done(&error))?)
     }
 
     async fn look<T: Send + 'static>(
@@ -103,7 +103,7 @@ impl Desk {
         read: impl FnOnce(&HostStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ControlError> {
         let read = self.gate.inspect(move |_, store, _| read(store)).await.ok_or(ControlError::Stopping)?;
-        read.map_err(not_done)
+        read.map_err(|error| not_done(&error))
     }
 
     /// Whom a window is for.
@@ -274,7 +274,7 @@ fn refused(error: OwnerError) -> ControlError {
     }
 }
 
-fn not_done(error: StoreError) -> ControlError {
+fn not_done(error: &StoreError) -> ControlError {
     ControlError::Store { message: sentence(&error.to_string()), way_on: sentence(&error.hint()) }
 }
 

@@ -25,9 +25,8 @@ fn window(state: &State, window: &admission::Window, now: Timestamp) -> Window {
         Target::Anyone => None,
         Target::Device(fingerprint) => Some(fingerprint),
     };
-    let shown = |device: Fingerprint| {
-        state.label(device).map_or_else(|| device.for_the_eye(), |label| label.to_string())
-    };
+    let shown =
+        |device: Fingerprint| state.label(device).map_or_else(|| device.for_the_eye(), ToString::to_string);
     Window {
         pin: window.pin_for_the_owner().reveal().to_owned(),
         r#for: device.map(|device| device.hex()),

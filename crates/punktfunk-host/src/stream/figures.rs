@@ -196,8 +196,8 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    fn steps(encode: u64) -> Option<Steps> {
-        Some(Steps { capture: ms(1), queue: ms(2), encode: ms(encode) })
+    fn steps(encode: u64) -> Steps {
+        Steps { capture: ms(1), queue: ms(2), encode: ms(encode) }
     }
 
     /// Sixty pictures a second, each of 10 kB in 10 packets of which one in the second half is lost.
@@ -206,7 +206,7 @@ mod tests {
         for number in 1..=120 {
             let counters =
                 Counters { bytes: number * 10_000, packets: number * 10, lost: number.saturating_sub(60) };
-            sent.note(start + Duration::from_secs(number) / 60, SIZE, counters, steps(number));
+            sent.note(start + Duration::from_secs(number) / 60, SIZE, counters, Some(steps(number)));
         }
         sent
     }

@@ -123,7 +123,7 @@ impl Sender {
         }
         let Some((_, encoder)) = &mut self.encoder else { return Ok(Sent::Picture) };
         let frame = encoder.encode(&captured.picture, kind)?;
-        let encoded = Instant::now();
+        let ended = Instant::now();
         let unit = AccessUnit {
             reference: if frame.is_key { Reference::Nothing } else { Reference::Previous },
             captured: self.clock.media_time(captured.at),
@@ -139,7 +139,7 @@ impl Sender {
                 let steps = || Steps {
                     capture: captured.ready.saturating_duration_since(captured.at),
                     queue: begun.saturating_duration_since(captured.ready),
-                    encode: encoded - begun,
+                    encode: ended - begun,
                 };
                 self.measures.note_picture(size, (freshness == Freshness::Fresh).then(steps));
             }
