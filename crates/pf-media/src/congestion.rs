@@ -23,6 +23,11 @@
 //!
 //! Loss counts above [`LOSS_LIMIT`] only, as the sign of a queue too short to show in the delay.
 //!
+//! While a stream runs, its own rate control ([`crate::rate`]) governs, which knows more: it has the receiver's reports.
+//! Two that govern at once would starve each other, since each sees the other's holding back as a link in no use. So the
+//! stream says how fast its datagrams leave with [`follow`](Controller::follow), and the window is then what that pace
+//! fills and a little more: a bound on what one outage can pile up, and no second opinion.
+//!
 //! What it costs: it gives way to flows that fill queues, such as a download over the same bottleneck by TCP with
 //! Cubic, down to [`FLOOR`] packets a round trip, and wins back only what relearning the base ([`BASE_RELEARN`]) allows.
 
@@ -56,6 +61,8 @@ pub struct Controller {
     looking: Option<u64>,
     /// Since when the window is at its floor while the queue stands.
     at_floor: Option<Micros>,
+    /// The pace of the stream that governs, in bits a second.
+    followed: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +92,14 @@ impl Controller {
             look_at: now + SETTLED,
             looking: None,
             at_floor: None,
+            followed: None,
         }
+    }
+
+    /// A stream with a rate control of its own sends its datagrams at up to `pace` bits a second from now on; `None` when
+    /// none does any more, and what was learnt meanwhile holds.
+    pub fn follow(&mut self, pace: Option<u64>) {
+        self.followed = pace;
     }
 
     /// A packet of `bytes` that was sent at `sent` is acknowledged.
@@ -136,7 +150,10 @@ impl Controller {
 
     /// How many bytes may be in flight.
     pub fn window(&self) -> u64 {
-        self.window
+        let Some(pace) = self.followed else { return self.window };
+        let time = self.base.shortest() + FOLLOWED_QUEUE;
+        let bytes = u128::from(pace) * time.as_micros() / 8_000_000;
+        u64::try_from(bytes).unwrap_or(u64::MAX).clamp(self.initial_window(), CEILING)
     }
 
     /// How many bytes may be in flight at first.
@@ -273,6 +290,12 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// window unused, as a stream below the link's rate does, never pays it.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
+/// What the window of a stream that governs itself holds beyond a round trip, in time at its pace.
+///
+/// It must be longer than the stream takes to learn of a queue, a report's interval and a few frames, and is what an
+/// outage piles up at most.
+const FOLLOWED_QUEUE: Duration = Duration::from_millis(150);
+
 /// The window at first, in packets: the key frame of a simple desktop. It costs 60 ms of queue on a link of 5 Mbit/s,
 /// once.
 const INITIAL: u64 = 32;
@@ -391,6 +414,26 @@ mod tests {
         assert_eq!(controller.window(), FLOOR * 1200);
         controller.on_mtu_update(1452);
         assert_eq!(controller.window(), FLOOR * 1452);
+    }
+
+    /// Two controls at once would starve each other.
+    #[test]
+    fn a_stream_that_governs_itself_is_followed_whatever_the_path_shows() {
+        let mut controller = Controller::new(Micros::ZERO, MTU);
+        keep_the_path_busy(&mut controller, true);
+        let own = controller.window();
+        controller.follow(Some(40_000_000));
+        assert_eq!(controller.window(), 40_000_000 / 8 * (20 + 150) / 1000);
+        for _ in 0..10 {
+            controller.on_congestion_event(Micros(3_100_000), Micros(3_050_000), false, 400 * u64::from(MTU));
+            assert_eq!(controller.window(), 40_000_000 / 8 * (20 + 150) / 1000);
+        }
+        controller.follow(Some(0));
+        assert_eq!(controller.window(), controller.initial_window(), "never less than a picture");
+        controller.follow(Some(u64::MAX));
+        assert_eq!(controller.window(), CEILING);
+        controller.follow(None);
+        assert!(controller.window() <= own);
     }
 
     proptest! {

@@ -162,3 +162,102 @@ fn exclusive_or<'a>(shards: impl Iterator<Item = &'a [u8]>, len: usize) -> Vec<u
 }
 
 const _: () = assert!(MAX_BLOCK as usize <= 32_768, "a block and as much parity is a code over GF(2¹⁶)");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An access unit of `length` bytes, all different in some way, cut into `data` shards with `parity` more.
+    fn coded(length: usize, data: u16, parity: u16) -> (Vec<u8>, Vec<Bytes>) {
+        let unit: Vec<u8> = (0..length).map(|at| (at * 31 + (at >> 8) * 7) as u8).collect();
+        let shard_len = shard_len(length, data);
+        let shards: Vec<&[u8]> = unit.chunks(shard_len).collect();
+        let parity = super::parity(&shards, shard_len, parity);
+        let all = shards.iter().map(|shard| shard.to_vec()).chain(parity).map(Bytes::from).collect();
+        (unit, all)
+    }
+
+    fn but(shards: &[Bytes], lost: &[u16]) -> BTreeMap<u16, Bytes> {
+        (0..).zip(shards.iter().cloned()).filter(|(index, _)| !lost.contains(index)).collect()
+    }
+
+    /// The code is part of the protocol: another release of the library that computes another one would leave old and
+    /// new programs unable to repair what the other sent.
+    #[test]
+    fn the_code_is_the_one_that_it_was() {
+        let parity = |data: u16, count| -> Vec<Vec<u8>> {
+            let (_, shards) = coded(usize::from(data) * 4 - 1, data, count);
+            shards[data.into()..].iter().map(|shard| shard.to_vec()).collect()
+        };
+        assert_eq!(parity(1, 2), [[0_u8, 31, 62, 0]; 2], "copies, padded");
+        assert_eq!(
+            parity(3, 1),
+            [[0_u8 ^ 124 ^ 248, 31 ^ 155 ^ 23, 62 ^ 186 ^ 54, 93 ^ 217]],
+            "exclusive or"
+        );
+        assert_eq!(parity(3, 2), REED_SOLOMON_3_2);
+    }
+
+    #[test]
+    fn the_length_is_known_to_who_lost_the_last_shard() {
+        for length in [9, 10, 11, 12] {
+            for parity in [1, 2] {
+                let (unit, shards) = coded(length, 3, parity);
+                assert_eq!(join(length, 3, parity, &but(&shards, &[2])).unwrap(), unit);
+            }
+        }
+    }
+
+    /// A burst of eight in a row takes no more than its share of each block.
+    #[test]
+    fn a_burst_is_spread_over_the_blocks() {
+        let (unit, shards) = coded(1200, 600, 9);
+        for start in [0, 1, 300, 591, 600] {
+            let lost: Vec<u16> = (start..start + 8).collect();
+            assert_eq!(join(1200, 600, 9, &but(&shards, &lost)).unwrap(), unit);
+        }
+        let of_one_block: Vec<u16> = (0..4).map(|n| n * 3).collect();
+        assert_eq!(join(1200, 600, 9, &but(&shards, &of_one_block)), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn as_many_as_the_parity_of_its_block_may_be_lost_and_no_more(
+            wanted in prop_oneof![1..5_u16, 1..60_u16, 250..600_u16],
+            odd in 0..2_usize,
+            parity in 0..12_u16,
+            order in any::<u64>(),
+        ) {
+            let length = usize::from(wanted) * 6 - odd;
+            let data = length.div_ceil(shard_len(length, wanted)) as u16;
+            let parity = parity.min(data.max(4));
+            let (unit, shards) = coded(length, data, parity);
+            let blocks = blocks(data);
+            // Of each block as many as it has parity shards, chosen by a small generator.
+            let mut noise = order | 1;
+            let mut lost = Vec::new();
+            for block in 0..blocks {
+                let block = Block { data, parity, blocks, block };
+                let mut indices: Vec<u16> = block.data_indices().chain(block.parity_indices()).collect();
+                for _ in block.parity_indices() {
+                    noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    lost.push(indices.swap_remove((noise >> 33) as usize % indices.len()));
+                }
+            }
+            let joined = join(length, data, parity, &but(&shards, &lost));
+            prop_assert_eq!(joined.as_deref(), Some(&unit[..]));
+            let data_left = (0..data).find(|index| !lost.contains(index) && index % blocks == 0);
+            if let Some(one_more) = data_left {
+                lost.push(one_more);
+                prop_assert_eq!(join(length, data, parity, &but(&shards, &lost)), None);
+            }
+        }
+    }
+
+    /// The parity of the shards 00 1f 3e 5d, 7c 9b ba d9 and f8 17 36 00.
+    const REED_SOLOMON_3_2: [[u8; 4]; 2] = [[246, 113, 28, 177], [114, 226, 174, 53]];
+}

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn parity_follows_the_loss_between_a_twentieth_and_a_half() {
         let mut before = 0;
-        for (every, range) in [(1000_u64, 2..=3_u16), (20, 3..=5), (1, 6..=9)] {
+        for (every, range) in [(1000_u64, 2..=2_u16), (4, 3..=4), (1, 5..=8)] {
             // One of 30 shards in every so many frames.
             let (sizer, now) = after(600, |frame| u16::from(frame % every == 0));
             let parity = sizer.parity_for(now, 30);

@@ -5,10 +5,16 @@
 use std::time::Duration;
 
 use pf_media::{
-    reassembly::{Counters, Malformed, Output, REORDERING, REQUEST_TIMEOUT, Reassembler, STALLED},
+    packet::{AccessUnit, Packetiser, Reference},
+    reassembly::{
+        Counters, FEEDBACK_INTERVAL, Malformed, Output, REORDERING, REQUEST_TIMEOUT, Reassembler, STALLED,
+    },
     time::Micros,
 };
-use pf_proto::media::{self, HEADER_LEN, Header, Stream};
+use pf_proto::{
+    media::{self, HEADER_LEN, Header, Stream},
+    session::FrameArrival,
+};
 
 /// A receiver, and the time there.
 struct Receiver {
@@ -356,4 +362,159 @@ fn a_header_that_is_none_is_refused_with_its_reason() {
         receiver.reassembler.handle_datagram(receiver.now, &[0; HEADER_LEN]),
         Err(Malformed::Header(media::Malformed::Truncated(HEADER_LEN)))
     );
+}
+
+/// The shards of a frame of `data` of them with parity, as a sender makes them.
+fn coded(frame: u32, reference: Reference, data: u16, parity: u16) -> Vec<Vec<u8>> {
+    let bytes = bytes_of(frame, reference == Reference::Nothing);
+    let unit = AccessUnit { reference, captured: capture_time(frame), bytes: &bytes };
+    let mut packetiser = Packetiser::new(Stream::Video);
+    for _ in 0..frame {
+        packetiser.packetise(AccessUnit { reference: Reference::Nothing, ..unit }, 1162, 0).unwrap();
+    }
+    let room = bytes.len().div_ceil(data.into()).next_multiple_of(2);
+    let datagrams = packetiser.packetise(unit, HEADER_LEN + room, parity).unwrap();
+    assert_eq!((datagrams.data(), datagrams.parity()), (data, parity));
+    datagrams.map(|datagram| datagram.to_vec()).collect()
+}
+
+#[test]
+fn a_frame_goes_out_the_moment_that_enough_of_it_came_whatever_that_is() {
+    for lost in [[0, 1], [2, 8], [7, 9], [8, 10]] {
+        let mut receiver = Receiver::started();
+        let shards = coded(1, Reference::Previous, 9, 2);
+        let came: Vec<Vec<u8>> =
+            (0..).zip(shards).filter(|(at, _)| !lost.contains(at)).map(|(_, s)| s).collect();
+        receiver.deliver(&came[..8]);
+        assert_eq!(receiver.drain(), []);
+        receiver.deliver(&came[8..]);
+        assert_eq!(receiver.drain(), [Seen::Frame(1)]);
+        let counters = receiver.reassembler.counters();
+        assert_eq!(counters.repaired_shards, lost.iter().filter(|&&at| at < 9).count() as u64);
+        assert_eq!(counters.repaired, u64::from(counters.repaired_shards > 0));
+    }
+}
+
+#[test]
+fn parity_that_is_not_needed_is_surplus() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&coded(1, Reference::Previous, 9, 4));
+    assert_eq!(receiver.drain(), [Seen::Frame(1)]);
+    let expected = Counters { complete: 2, shards: 16, surplus: 4, ..Counters::default() };
+    assert_eq!(receiver.reassembler.counters(), expected);
+}
+
+#[test]
+fn a_frame_that_refers_to_a_decoded_one_recovers_without_a_key_frame() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(1));
+    assert_eq!(receiver.drain(), [Seen::Frame(1)]);
+    receiver.deliver(&delta(3));
+    receiver.wait(REORDERING);
+    assert_eq!(
+        receiver.reassembler.poll(receiver.now),
+        Some(Output::NeedRecovery { first_lost: 2, newest: 3, decoded: Some(1) })
+    );
+    receiver.deliver(&coded(4, Reference::Frame(2), 3, 0));
+    assert_eq!(receiver.drain(), [], "what refers to a lost frame recovers nothing");
+    receiver.deliver(&coded(5, Reference::Frame(1), 3, 0));
+    assert_eq!(receiver.drain(), [Seen::Frame(5)]);
+    receiver.deliver(&delta(6));
+    assert_eq!(receiver.drain(), [Seen::Frame(6)]);
+    let counters = receiver.reassembler.counters();
+    assert_eq!((counters.lost, counters.concealed), (3, 2));
+}
+
+/// A decoder that failed would be fed what refers to what it does not have, for as long as the stream lasts.
+#[test]
+fn what_the_decoder_did_not_get_is_referred_to_by_nothing_that_comes_out() {
+    let mut receiver = Receiver::started();
+    receiver.deliver(&delta(1));
+    receiver.deliver(&delta(2));
+    assert_eq!(receiver.drain(), [Seen::Frame(1), Seen::Frame(2)]);
+    receiver.reassembler.not_decoded(1);
+    receiver.reassembler.not_decoded(2);
+    receiver.reassembler.not_decoded(77);
+    assert_eq!(
+        receiver.reassembler.poll(receiver.now),
+        Some(Output::NeedRecovery { first_lost: 1, newest: 2, decoded: Some(0) })
+    );
+    receiver.deliver(&delta(3));
+    assert_eq!(receiver.drain(), []);
+    receiver.deliver(&coded(4, Reference::Frame(0), 3, 0));
+    assert_eq!(receiver.drain(), [Seen::Frame(4)]);
+}
+
+#[test]
+fn a_report_tells_what_came_when_and_what_is_missing() {
+    let mut receiver = Receiver::started();
+    let first = receiver.reassembler.poll_feedback(receiver.now).unwrap();
+    assert_eq!(
+        (first.number, first.newest_frame, first.decoded_frame, first.first_lost),
+        (1, 0, Some(0), None)
+    );
+    assert_eq!(first.frames, [FrameArrival { before_newest: 0, shards: 3, first_before: 0, spread: 0 }]);
+    assert_eq!(receiver.reassembler.poll_feedback(receiver.now), None);
+
+    receiver.wait(Duration::from_millis(3));
+    receiver.deliver(&delta(1)[..1]);
+    receiver.wait(Duration::from_millis(2));
+    receiver.deliver(&delta(1)[2..]);
+    receiver.wait(Duration::from_millis(10));
+    receiver.deliver(&delta(2));
+    assert_eq!(receiver.drain(), []);
+    assert_eq!(receiver.reassembler.poll_feedback(receiver.now), None, "reports have their interval");
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+    let second = receiver.reassembler.poll_feedback(receiver.now).unwrap();
+    assert_eq!(
+        (second.number, second.first_lost, second.decoded_frame),
+        (2, Some(1), Some(0)),
+        "and a loss has none"
+    );
+    assert_eq!(second.frames.len(), 1, "a part of the frame before may still come: {:?}", second.frames);
+
+    receiver.deliver(&delta(3));
+    receiver.wait(FEEDBACK_INTERVAL);
+    let third = receiver.reassembler.poll_feedback(receiver.now).unwrap();
+    let told: Vec<_> =
+        third.frames.iter().map(|arrival| (arrival.before_newest, arrival.shards, arrival.spread)).collect();
+    assert_eq!(told, [(0, 3, 0), (1, 3, 0), (2, 2, 2_000), (3, 3, 0)]);
+    assert_eq!(third.sent - u64::from(third.frames[2].first_before), 1_003_000);
+}
+
+/// The last report before the answer may be lost: the need is said again until it is met.
+#[test]
+fn the_need_of_a_recovery_is_said_in_each_report_until_it_is_met() {
+    let mut receiver = Receiver::started();
+    receiver.reassembler.poll_feedback(receiver.now);
+    receiver.deliver(&delta(2));
+    receiver.wait(REORDERING);
+    assert_eq!(receiver.drain(), [Seen::Request]);
+    for _ in 0..4 {
+        let report = receiver.reassembler.poll_feedback(receiver.now).unwrap();
+        assert_eq!(report.first_lost, Some(1));
+        let next = receiver.reassembler.next_deadline().unwrap();
+        assert_eq!(next, receiver.now + FEEDBACK_INTERVAL);
+        receiver.now = next;
+    }
+    receiver.deliver(&key(3));
+    assert_eq!(receiver.drain(), [Seen::Frame(3)]);
+    assert_eq!(receiver.reassembler.poll_feedback(receiver.now).unwrap().first_lost, None);
+}
+
+#[test]
+fn a_frame_that_took_much_longer_than_others_is_late() {
+    let mut receiver = Receiver::new();
+    let mut late = Vec::new();
+    for (frame, took) in [(0, 30), (1, 30), (2, 79), (3, 80), (4, 30)] {
+        receiver.now = capture_time(frame) + Duration::from_secs(5) + Duration::from_millis(took);
+        receiver.deliver(&if frame == 0 { key(0) } else { delta(frame) });
+        while let Some(Output::AccessUnit { frame, late: true, .. }) = receiver.reassembler.poll(receiver.now)
+        {
+            late.push(frame);
+        }
+    }
+    assert_eq!(late, [3]);
+    assert_eq!(receiver.reassembler.counters().late, 1);
 }

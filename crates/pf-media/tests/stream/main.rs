@@ -19,11 +19,15 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A stream of up to `ceiling` over `link`, for a minute after the first two seconds.
 fn minute(seed: u64, link: Link, ceiling: u64, encoder: Encoder) -> (Figures, Sim) {
+    watch(seed, link, ceiling, encoder, seconds(60))
+}
+
+fn watch(seed: u64, link: Link, ceiling: u64, encoder: Encoder, time: Duration) -> (Figures, Sim) {
     let mut sim = Sim::new(seed, link);
     let flow = sim.start(FPS, Limits { ceiling, ..LIMITS }, encoder);
     sim.run(seconds(2));
     sim.take_figures(flow);
-    sim.run(seconds(60));
+    sim.run(time);
     (sim.take_figures(flow), sim)
 }
 
@@ -59,19 +63,14 @@ fn a_clean_link_shows_every_picture_on_time_and_ends_without_parity() {
 /// Random loss on a link of 20 ms round trip, of encoders with and without long-term references.
 #[test]
 fn random_loss_is_repaired() {
-    for (loss_per_mille, least) in [(10, 0.997), (50, 0.995), (100, 0.98)] {
-        for long_term in [true, false] {
-            for seed in [2, 3] {
-                let link = Link { loss_per_mille, ..Link::of(50) };
-                let (figures, sim) = minute(seed, link, 20_000_000, Encoder { long_term, ..ENCODER });
-                tell(&format!("{} % loss, long-term {long_term}", loss_per_mille / 10), &figures, &sim);
-                assert!(figures.on_time_share() >= least, "{:.4}", figures.on_time_share());
-                assert!(
-                    sim.flows[0].sender.rate().rate() >= 16_000_000,
-                    "loss without a queue is no congestion"
-                );
-            }
-        }
+    for (loss_per_mille, long_term, least) in
+        [(10, false, 0.997), (50, true, 0.995), (50, false, 0.995), (100, true, 0.98), (100, false, 0.98)]
+    {
+        let link = Link { loss_per_mille, ..Link::of(50) };
+        let (figures, sim) = watch(2, link, 20_000_000, Encoder { long_term, ..ENCODER }, seconds(20));
+        tell(&format!("{} % loss, long-term {long_term}", loss_per_mille / 10), &figures, &sim);
+        assert!(figures.on_time_share() >= least, "{:.4}", figures.on_time_share());
+        assert!(sim.flows[0].sender.rate().rate() >= 16_000_000, "loss without a queue is no congestion");
     }
 }
 
@@ -96,7 +95,7 @@ fn small_frames_are_repaired_too() {
 #[test]
 fn jitter_of_20_ms_is_no_congestion() {
     let link = Link { jitter: Duration::from_millis(20), ..Link::of(50) };
-    let (figures, sim) = minute(7, link, 20_000_000, ENCODER);
+    let (figures, sim) = watch(7, link, 20_000_000, ENCODER, seconds(20));
     tell("20 ms jitter", &figures, &sim);
     assert!(sim.flows[0].sender.rate().rate() >= 18_000_000);
     assert!(figures.on_time_share() >= 0.98);
@@ -175,4 +174,22 @@ fn two_streams_share_a_link() {
         assert!(x + y >= 14.0, "the link is in use");
         assert!(a.percentile(95).max(b.percentile(95)) <= Duration::from_millis(100));
     }
+}
+
+/// Ten hours of a desktop on which little happens, at 5 % loss: what is kept is bounded, so the last minute is as good as
+/// the first.
+#[test]
+fn ten_hours_change_nothing() {
+    let link = Link { loss_per_mille: 50, ..Link::of(50) };
+    let mut sim = Sim::new(12, link);
+    let flow = sim.start(5, LIMITS, Encoder { fixed: Some(200), ..ENCODER });
+    for hour in 0..10 {
+        sim.run(seconds(3600));
+        let figures = sim.take_figures(flow);
+        assert!(figures.on_time_share() >= 0.995, "hour {hour}: {:.4}", figures.on_time_share());
+        assert!(sim.scheduled_now() < 16, "nothing piles up");
+    }
+    let counters = sim.flows[flow].receiver.counters();
+    println!("ten hours: {counters:?}");
+    assert!(counters.complete > 179_000);
 }

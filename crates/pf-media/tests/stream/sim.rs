@@ -155,6 +155,11 @@ impl Sim {
         std::mem::take(&mut self.flows[flow].figures)
     }
 
+    /// How much is under way or to be done.
+    pub(super) fn scheduled_now(&self) -> usize {
+        self.events.len()
+    }
+
     pub(super) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.events.peek().is_some_and(|Reverse((at, ..))| *at <= end) {
