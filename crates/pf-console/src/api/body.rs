@@ -47,8 +47,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let path = axum::extract::Path::from_request_parts(parts, app).await;
-        path.map(|axum::extract::Path(path)| Self(path))
-            .map_err(|error: PathRejection| bad(&error.body_text()))
+        path.map(|axum::extract::Path(path)| Self(path)).map_err(|error: PathRejection| {
+            bad(&format!("The address cannot be read: {}.", error.body_text()))
+        })
     }
 }
 
@@ -60,9 +61,9 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let query = axum::extract::Query::from_request_parts(parts, app).await;
-        query
-            .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|error: QueryRejection| bad(&error.body_text()))
+        query.map(|axum::extract::Query(query)| Self(query)).map_err(|error: QueryRejection| {
+            bad(&format!("The query cannot be read: {}.", error.body_text()))
+        })
     }
 }
 

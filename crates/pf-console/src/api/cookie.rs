@@ -55,19 +55,19 @@ mod tests {
     #[test]
     fn the_cookie_is_found_among_others_and_in_split_headers() {
         let secret = "A".repeat(43);
-        let read = |lines: &[&str]| {
+        let is_found = |lines: &[&str]| {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(header::COOKIE, line.parse().unwrap());
             }
-            super::read(&headers).is_some()
+            read(&headers).is_some()
         };
-        assert!(read(&[&format!("__Host-punktfunk={secret}")]));
-        assert!(read(&[&format!("a=b; __Host-punktfunk={secret}; c=d")]));
-        assert!(read(&["a=b", &format!("__Host-punktfunk={secret}")]));
-        assert!(!read(&[]));
-        assert!(!read(&[&format!("punktfunk={secret}")]));
-        assert!(!read(&[&format!("__Host-punktfunkx={secret}")]));
-        assert!(!read(&[&format!("__Host-punktfunk={}", &secret[1..])]));
+        assert!(is_found(&[&format!("__Host-punktfunk={secret}")]));
+        assert!(is_found(&[&format!("a=b; __Host-punktfunk={secret}; c=d")]));
+        assert!(is_found(&["a=b", &format!("__Host-punktfunk={secret}")]));
+        assert!(!is_found(&[]));
+        assert!(!is_found(&[&format!("punktfunk={secret}")]));
+        assert!(!is_found(&[&format!("__Host-punktfunkx={secret}")]));
+        assert!(!is_found(&[&format!("__Host-punktfunk={}", &secret[1..])]));
     }
 }

@@ -71,10 +71,10 @@ mod tests {
             ("curl/8.8.0", "curl"),
             ("", "Unknown browser"),
         ];
-        for (said, name) in table {
-            assert_eq!(super::name(Some(said)), name);
+        for (said, expected) in table {
+            assert_eq!(name(Some(said)), expected);
         }
-        assert_eq!(super::name(None), "Unknown browser");
+        assert_eq!(name(None), "Unknown browser");
     }
 
     /// A script on the network signs in, or fails to, under a name that reads as something else or repaints a terminal.

@@ -7,8 +7,8 @@ use pf_store::{NewSignIn, SignedInBy};
 use tokio::sync::watch;
 
 use super::{
-    Found, Password, SignInError, SignIns, Token, Visitor, book::Open, browser, finish, finish_blocking,
-    limits::Wait, random,
+    Found, Password, SignInError, SignIns, Token, Unsaved, Visitor, book::Open, browser, finish,
+    finish_blocking, limits::Wait, random,
 };
 use crate::{control::ConsoleEvent, view};
 
@@ -138,7 +138,7 @@ impl SignIns {
             by: proof.by,
             at: now,
         };
-        let id = store.sign_in(&new)?;
+        let id = store.sign_in(&new).map_err(Unsaved::from)?;
         let open = Open {
             id,
             hash: token.hash(),
@@ -154,7 +154,7 @@ impl SignIns {
         let shown = open.view(Some(id), now);
         let surplus = self.state().book.add(open);
         let surplus_ids: Vec<_> = surplus.iter().map(|open| open.id).collect();
-        if let Err(error) = self.store_ends(&mut **store, &surplus_ids) {
+        if let Err(error) = self.store_ends(&mut store, &surplus_ids) {
             tracing::warn!(%error, "cannot store that a sign-in made room for another");
         }
         drop(store);

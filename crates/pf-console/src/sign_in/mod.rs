@@ -10,7 +10,6 @@
 mod book;
 mod browser;
 mod entry;
-mod keep;
 mod limits;
 mod links;
 mod password;
@@ -24,14 +23,13 @@ use std::{
 };
 
 use pf_base::Timestamp;
-use pf_store::{ConsoleLoaded, ConsoleStore, PasswordHash, SignInRow};
+use pf_store::{ConsoleLoaded, ConsoleStore, PasswordHash, SignInRow, StoreError};
 use tokio::sync::{Semaphore, watch};
 
 pub use self::password::{Password, WeakPassword};
 pub(crate) use self::{book::MAX_AGE, entry::Credential, token::Token};
 use self::{
     book::{Book, Open},
-    keep::Keep,
     limits::Limits,
     links::Links,
     password::Hashed,
@@ -53,7 +51,7 @@ pub struct SignIns(Arc<Inner>);
 
 struct Inner {
     /// Taken before `state` by whatever changes both, and only where blocking is fine.
-    store: Mutex<Box<dyn Keep>>,
+    store: Mutex<ConsoleStore>,
     state: Mutex<State>,
     /// Each look at a password takes 19 MiB and a processor.
     looks: Arc<Semaphore>,
@@ -157,6 +155,19 @@ pub struct Unsaved {
     pub way_on: String,
 }
 
+impl From<StoreError> for Unsaved {
+    fn from(error: StoreError) -> Self {
+        Self { message: sentence(&error.to_string()), way_on: sentence(&error.hint()) }
+    }
+}
+
+/// A store's words as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
+}
+
 /// Why the sign-ins cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -166,6 +177,12 @@ pub enum OpenError {
     /// The store could not be written.
     #[error(transparent)]
     Unsaved(#[from] Unsaved),
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Unsaved(error.into())
+    }
 }
 
 impl OpenError {
@@ -186,16 +203,7 @@ impl SignIns {
     ///
     /// Blocks: for some tenths of a second at first start. To be called within a tokio runtime all the same.
     pub fn open(
-        store: ConsoleStore,
-        loaded: ConsoleLoaded,
-        host: Arc<dyn HostControl>,
-        clock: Clock,
-    ) -> Result<(Self, Option<Password>), OpenError> {
-        Self::open_kept(Box::new(store), loaded, host, clock)
-    }
-
-    fn open_kept(
-        mut store: Box<dyn Keep>,
+        mut store: ConsoleStore,
         loaded: ConsoleLoaded,
         host: Arc<dyn HostControl>,
         clock: Clock,
@@ -253,7 +261,7 @@ impl SignIns {
     }
 
     /// Blocks while it is being written.
-    fn store(&self) -> MutexGuard<'_, Box<dyn Keep>> {
+    fn store(&self) -> MutexGuard<'_, ConsoleStore> {
         self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -269,7 +277,7 @@ impl SignIns {
     }
 
     /// Stores that sign-ins are over, with those that could not be stored before.
-    fn store_ends(&self, store: &mut dyn Keep, ids: &[u64]) -> Result<(), Unsaved> {
+    fn store_ends(&self, store: &mut ConsoleStore, ids: &[u64]) -> Result<(), StoreError> {
         let mut ends = self.state().unsaved_ends.clone();
         ends.extend(ids);
         if ends.is_empty() {
@@ -277,20 +285,19 @@ impl SignIns {
         }
         let stored = store.end(&ends, self.now());
         self.state().unsaved_ends = if stored.is_ok() { Vec::new() } else { ends };
-        stored
+        stored.map(drop)
     }
 
     /// Writes something that nobody waits for, and that may be lost.
     fn in_background(
         &self,
         what: &'static str,
-        write: impl FnOnce(&mut dyn Keep) -> Result<(), Unsaved> + Send + 'static,
+        write: impl FnOnce(&mut ConsoleStore) -> Result<(), StoreError> + Send + 'static,
     ) {
         let this = self.clone();
         drop(tokio::task::spawn_blocking(move || {
             let mut store = this.store();
-            let store: &mut dyn Keep = &mut **store;
-            if let Err(error) = this.store_ends(store, &[]).and_then(|()| write(store)) {
+            if let Err(error) = this.store_ends(&mut store, &[]).and_then(|()| write(&mut store)) {
                 tracing::warn!(%error, "cannot {what}");
             }
         }));

@@ -102,11 +102,11 @@ impl SignIns {
     fn end_and_store(&self, id: u64) -> Result<(), EndError> {
         let mut store = self.store();
         let ended = self.state().book.end(id).ok_or(EndError::NoSuchSignIn)?;
-        let stored = self.store_ends(&mut **store, &[id]);
+        let stored = self.store_ends(&mut store, &[id]);
         drop(store);
         self.keep_copy();
         self.tell_ended(&[ended]);
-        stored.map_err(EndError::InForceButUnsaved)
+        stored.map_err(|error| EndError::InForceButUnsaved(error.into()))
     }
 
     /// Ends what has expired.
