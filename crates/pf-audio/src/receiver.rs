@@ -1,0 +1,205 @@
+//! Packets in, samples out: the jitter buffer, the decoder and the resampler in one, pure like the first.
+
+use std::time::Duration;
+
+use pf_media::time::Micros;
+
+use crate::{
+    frame::{CHANNELS, FrameLength, RATE, duration_of},
+    jitter::{Counts, JitterBuffer, Take, transit},
+    opus::{DecodeError, Decoder},
+    packet::{AudioPacket, Malformed},
+    resample::Resampler,
+};
+
+/// What a client makes of the host's sound.
+///
+/// [`receive`](Self::receive) each datagram as it arrives, report each picture with
+/// [`picture_shown`](Self::picture_shown), and [`fill`](Self::fill) the device's buffer whenever it asks.
+#[derive(Debug)]
+pub struct Receiver {
+    jitter: JitterBuffer,
+    decoder: Decoder,
+    resampler: Resampler,
+    /// How long after its capture a picture is shown, smoothed, in µs; across two clocks.
+    picture_lag: Option<f64>,
+    /// How long after its capture sound is heard, in µs; across the same two clocks.
+    sound_lag: Option<i64>,
+    seam: Seam,
+    damaged: u64,
+    samples: [f32; FrameLength::Ms10.values()],
+}
+
+/// How sound comes through.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// What happened to frames.
+    pub counts: Counts,
+    /// Frames that were no Opus, and were concealed.
+    pub damaged: u64,
+    /// How long sound waits in the buffer, counted from when the quickest packets arrive.
+    pub buffer: Duration,
+    /// How long it should.
+    pub target: Duration,
+    /// By how many parts per million sound plays faster than it was sent.
+    pub speed_ppm: f64,
+    /// How many µs after the picture of the same moment sound is heard; below 0 it is early. `None` without a picture.
+    pub after_picture: Option<i64>,
+}
+
+impl Receiver {
+    /// A receiver that has heard nothing yet.
+    pub fn new() -> Result<Self, DecodeError> {
+        Ok(Self {
+            jitter: JitterBuffer::new(),
+            decoder: Decoder::new()?,
+            resampler: Resampler::new(),
+            picture_lag: None,
+            sound_lag: None,
+            seam: Seam::default(),
+            damaged: 0,
+            samples: [0.0; FrameLength::Ms10.values()],
+        })
+    }
+
+    /// Takes in a packet that arrived at `now`.
+    pub fn receive(&mut self, bytes: &[u8], now: Micros) -> Result<(), Malformed> {
+        self.jitter.insert(&AudioPacket::decode(bytes)?, now);
+        Ok(())
+    }
+
+    /// Notes that the picture of `captured`, on the sender's clock, is on the screen at `shown`, on ours.
+    ///
+    /// Sound waits for the picture where the picture takes longer. The reverse is not done: where sound takes longer,
+    /// it is by the few tens of milliseconds that nobody notices.
+    pub fn picture_shown(&mut self, captured: Micros, shown: Micros) {
+        let lag = transit(shown, captured) as f64;
+        let smoothed = self.picture_lag.get_or_insert(lag);
+        // After a jump of a second, the sender has started anew.
+        *smoothed = if (lag - *smoothed).abs() > 1e6 {
+            lag
+        } else {
+            *smoothed + (lag - *smoothed) * PICTURE_SMOOTHING
+        };
+    }
+
+    /// Fills `out`, interleaved, with what is to be heard from `now` + `device` on.
+    ///
+    /// `device` is how long after being handed over a sample is heard.
+    pub fn fill(&mut self, out: &mut [f32], now: Micros, device: Duration) {
+        self.wait_for_picture(device);
+        let ratio = self.jitter.ratio();
+        for (index, sample) in out.as_chunks_mut::<CHANNELS>().0.iter_mut().enumerate() {
+            while self.resampler.is_hungry() {
+                self.feed(now, duration_of(index as u64), device);
+            }
+            *sample = self.resampler.pop(ratio);
+        }
+    }
+
+    /// How sound comes through.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            counts: self.jitter.counts(),
+            damaged: self.damaged,
+            buffer: self.jitter.lag(),
+            target: self.jitter.target(),
+            speed_ppm: (self.jitter.ratio() - 1.0) * 1e6,
+            after_picture: self
+                .picture_lag
+                .zip(self.sound_lag)
+                .map(|(picture, sound)| sound - picture as i64),
+        }
+    }
+
+    /// Has the buffer hold sound back for as long as the picture takes longer.
+    fn wait_for_picture(&mut self, device: Duration) {
+        let wait = self
+            .picture_lag
+            .zip(self.jitter.base())
+            .map_or(0.0, |(picture, base)| picture - base as f64 - device.as_micros() as f64);
+        self.jitter.hold(Duration::from_micros(wait.max(0.0) as u64));
+    }
+
+    /// Hands the resampler the next sound, to be played `ahead` after `now`.
+    fn feed(&mut self, now: Micros, ahead: Duration, device: Duration) {
+        let at = now + ahead;
+        let (length, decoded) = match self.jitter.take(at, ahead) {
+            Take::Frame(frame) => {
+                self.sound_lag = Some(transit(at + device, frame.captured));
+                if !frame.follows {
+                    self.seam.begin();
+                }
+                let samples = &mut self.samples[..frame.length.values()];
+                let decoded = self.decoder.decode(&frame.payload, frame.length, samples);
+                self.damaged += u64::from(decoded.is_err());
+                (frame.length, decoded.or_else(|_| self.decoder.conceal(frame.length, &mut self.samples)))
+            }
+            Take::Conceal(length) => (length, self.decoder.conceal(length, &mut self.samples)),
+            Take::Silence => {
+                self.sound_lag = None;
+                self.push_silence();
+                return;
+            }
+        };
+        if decoded.is_err() {
+            self.samples.fill(0.0);
+            self.seam.begin();
+        }
+        let samples = &mut self.samples[..length.values()];
+        self.seam.blend(samples);
+        self.resampler.push(samples);
+    }
+
+    /// A moment of silence, short so that sound starts when it is due.
+    fn push_silence(&mut self) {
+        let mut samples = [0.0; SILENCE * CHANNELS];
+        if self.seam.is_loud() {
+            self.seam.begin();
+        }
+        self.seam.blend(&mut samples);
+        self.resampler.push(&samples);
+    }
+}
+
+/// Where sound does not follow on what was played before it, the step between the two is spread over 2.5 ms.
+#[derive(Debug, Default)]
+struct Seam {
+    /// The last sample that was played.
+    last: [f32; CHANNELS],
+    /// What is blended from, and for how many more samples.
+    from: [f32; CHANNELS],
+    left: usize,
+}
+
+impl Seam {
+    fn begin(&mut self) {
+        self.from = self.last;
+        self.left = SEAM;
+    }
+
+    /// Whether silence now would be a step, and no blend is under way that takes care of it.
+    fn is_loud(&self) -> bool {
+        self.left == 0 && self.last != [0.0; CHANNELS]
+    }
+
+    fn blend(&mut self, samples: &mut [f32]) {
+        for sample in samples.as_chunks_mut::<CHANNELS>().0 {
+            let share = self.left as f32 / SEAM as f32;
+            for (value, from) in sample.iter_mut().zip(self.from) {
+                *value += (from - *value) * share;
+            }
+            self.left = self.left.saturating_sub(1);
+            self.last = *sample;
+        }
+    }
+}
+
+/// How many samples of silence are handed on at a time: 1 ms.
+const SILENCE: usize = RATE as usize / 1000;
+
+/// How many samples a seam is spread over.
+const SEAM: usize = 120;
+
+/// The share of a picture's lag that goes into the smoothed one: half after a second at 60 fps.
+const PICTURE_SMOOTHING: f64 = 0.012;
