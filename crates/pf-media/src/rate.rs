@@ -19,7 +19,7 @@
 
 mod path;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, ops::Range, time::Duration};
 
 use pf_proto::session::MediaFeedback;
 
@@ -84,18 +84,18 @@ struct SentFrame {
     bytes: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Sample {
     /// When its first datagram was sent.
     sent: Micros,
     /// When its first and last came, on the receiver's clock.
-    first: u64,
-    last: u64,
+    came: Range<u64>,
     /// How much longer than the fastest these took.
     first_queue: Duration,
     last_queue: Duration,
     datagrams: u16,
     lost: u16,
+    sent_bytes: u64,
     delivered_bytes: u64,
 }
 
@@ -137,23 +137,15 @@ impl RateController {
             self.last_feedback = self.last_feedback.max(now);
         }
         self.outstanding_bytes += bytes as u64;
-        match self.outstanding.back_mut().filter(|last| last.frame == frame) {
-            Some(last) => {
-                last.last = now;
-                last.datagrams = last.datagrams.saturating_add(1);
-                last.bytes += bytes as u64;
-            }
-            None => {
-                self.outstanding.push_back(SentFrame {
-                    frame,
-                    first: now,
-                    last: now,
-                    datagrams: 1,
-                    bytes: bytes as u64,
-                });
-                if self.outstanding.len() > MAX_OUTSTANDING {
-                    self.forget_oldest();
-                }
+        if let Some(newest) = self.outstanding.back_mut().filter(|newest| newest.frame == frame) {
+            newest.last = now;
+            newest.datagrams = newest.datagrams.saturating_add(1);
+            newest.bytes += bytes as u64;
+        } else {
+            let bytes = bytes as u64;
+            self.outstanding.push_back(SentFrame { frame, first: now, last: now, datagrams: 1, bytes });
+            if self.outstanding.len() > MAX_OUTSTANDING {
+                self.forget_oldest();
             }
         }
     }
@@ -242,36 +234,35 @@ impl RateController {
                 fared.push(Fared { sent: sent.datagrams, lost });
                 if ahead == 0 {
                     let first = feedback.sent.saturating_sub(arrival.first_before.into());
-                    let last = first.saturating_add(arrival.spread.into());
-                    self.sample(now, feedback.sent, sent, (first, last), lost);
+                    let came = first..first.saturating_add(arrival.spread.into());
+                    self.sample(now, feedback.sent, sent, came, received);
                 }
             }
         }
         fared
     }
 
-    fn sample(&mut self, now: Micros, reported: u64, sent: SentFrame, (first, last): (u64, u64), lost: u16) {
+    fn sample(&mut self, now: Micros, reported: u64, sent: SentFrame, came: Range<u64>, delivered: u16) {
         let took = |arrived: u64, left: Micros| i128::from(arrived) - i128::from(left.0);
-        let delivered = sent.datagrams - lost;
-        self.base.record(now, took(first, sent.first));
-        let held = reported.saturating_sub(last);
+        self.base.record(now, took(came.start, sent.first));
+        let held = reported.saturating_sub(came.end);
         self.round_trip.record(now, took(now.since(sent.last).as_micros() as u64, Micros(held)).max(0));
         let delivered_bytes = sent.bytes * u64::from(delivered) / u64::from(sent.datagrams.max(1));
         let bits = |bytes: u64| bytes as f64 * 8.0;
         if delivered >= TRAIN && sent.last > sent.first {
             let share = f64::from(delivered - 1) / f64::from(delivered);
             let left = bits(sent.bytes) * share / sent.last.since(sent.first).as_secs_f64();
-            let came = bits(delivered_bytes) * share / ((last - first).max(1) as f64 / 1e6);
-            self.trains.record(came.min(left));
+            let arrived = bits(delivered_bytes) * share / ((came.end - came.start).max(1) as f64 / 1e6);
+            self.trains.record(arrived.min(left));
         }
         self.recent.push_back(Sample {
             sent: sent.first,
-            first,
-            last,
-            first_queue: self.base.above(took(first, sent.first)),
-            last_queue: self.base.above(took(last, sent.last)),
+            first_queue: self.base.above(took(came.start, sent.first)),
+            last_queue: self.base.above(took(came.end, sent.last)),
+            came,
             datagrams: sent.datagrams,
-            lost,
+            lost: sent.datagrams - delivered,
+            sent_bytes: sent.bytes,
             delivered_bytes,
         });
         if self.recent.len() > RECENT {
@@ -346,7 +337,9 @@ impl RateController {
     /// What arrived of the last frames in the time in which they did: what the link carries while it is busy.
     fn delivered_rate(&self) -> f64 {
         let busy = || self.recent.iter().rev().take_while(|sample| sample.last_queue > BUSY).take(STANDING);
-        let (Some(first), Some(last)) = (busy().map(|s| s.first).min(), busy().map(|s| s.last).max()) else {
+        let (Some(first), Some(last)) =
+            (busy().map(|s| s.came.start).min(), busy().map(|s| s.came.end).max())
+        else {
             return self.rate;
         };
         let bytes: u64 = busy().map(|sample| sample.delivered_bytes).sum();
@@ -388,11 +381,7 @@ impl RateController {
     /// What was sent of late, in bits a second.
     fn used_rate(&self) -> f64 {
         let (Some(first), Some(last)) = (self.recent.front(), self.recent.back()) else { return 0.0 };
-        let bytes: u64 = self
-            .recent
-            .iter()
-            .map(|s| s.delivered_bytes * u64::from(s.datagrams) / u64::from((s.datagrams - s.lost).max(1)))
-            .sum();
+        let bytes: u64 = self.recent.iter().map(|sample| sample.sent_bytes).sum();
         let frames = self.recent.len() as f64;
         let span = last.sent.since(first.sent).as_secs_f64() * frames / (frames - 1.0).max(1.0);
         bytes as f64 * 8.0 / span.max(0.001)
@@ -479,3 +468,141 @@ const LONGEST_GROWTH: Duration = Duration::from_millis(100);
 
 /// How many frames may be unreported before the oldest is forgotten: two seconds' worth at 120 fps.
 const MAX_OUTSTANDING: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use pf_proto::session::FrameArrival;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits { floor: 500_000, start: 4_000_000, ceiling: 20_000_000 };
+    const INTERVAL: Duration = Duration::from_micros(16_667);
+
+    /// A report that `frame` came whole, `queue` later than the way takes.
+    fn arrived(number: u32, frame: u32, sent: Micros, queue: Duration) -> MediaFeedback {
+        let last = sent + WAY + queue;
+        let arrival = FrameArrival { before_newest: 0, shards: 10, first_before: 9_000, spread: 9_000 };
+        MediaFeedback {
+            number,
+            sent: last.0 + 9_000,
+            newest_frame: frame,
+            decoded_frame: Some(frame),
+            first_lost: None,
+            frames: vec![arrival],
+        }
+    }
+
+    /// Sends `frames` at 60 fps, each reported one interval later, and says when the last was.
+    fn stream(rate: &mut RateController, frames: Range<u32>, queue: impl Fn(u32) -> Duration) -> Micros {
+        let mut now = Micros::ZERO;
+        for frame in frames {
+            let sent = Micros(1_000_000) + INTERVAL * frame;
+            let bytes = (rate.rate() as f64 * INTERVAL.as_secs_f64() / 80.0) as usize;
+            for shard in 0..10 {
+                rate.sent(sent + Duration::from_millis(shard), frame, bytes);
+            }
+            now = sent + INTERVAL;
+            rate.handle_feedback(now, &arrived(frame, frame, sent, queue(frame)));
+        }
+        now
+    }
+
+    const WAY: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn it_rises_to_its_ceiling_within_a_second_and_no_further() {
+        let mut rate = RateController::new(Micros::ZERO, LIMITS);
+        stream(&mut rate, 0..60, |_| Duration::ZERO);
+        assert_eq!(rate.rate(), LIMITS.ceiling);
+        rate.set_ceiling(6_000_000);
+        assert_eq!(rate.rate(), 6_000_000);
+    }
+
+    #[test]
+    fn a_queue_that_stands_makes_it_fall_once_and_jitter_does_not() {
+        let mut rate = RateController::new(Micros::ZERO, LIMITS);
+        stream(&mut rate, 0..60, |frame| Duration::from_millis(u64::from(frame % 4) * 6));
+        assert_eq!(rate.rate(), LIMITS.ceiling);
+        stream(&mut rate, 60..66, |_| Duration::from_millis(25));
+        assert!(rate.rate() < LIMITS.ceiling && rate.is_congested());
+        let fallen = rate.rate();
+        rate.handle_feedback(
+            Micros(2_200_000),
+            &arrived(67, 65, Micros(2_000_000), Duration::from_millis(25)),
+        );
+        assert_eq!(rate.rate(), fallen, "what was sent before says nothing new");
+    }
+
+    /// A dead link would fill with pictures that come out, stale, when it wakes up.
+    #[test]
+    fn nothing_more_goes_out_when_nobody_reports() {
+        let mut rate = RateController::new(Micros::ZERO, LIMITS);
+        let now = stream(&mut rate, 0..60, |_| Duration::ZERO);
+        assert!(rate.may_send(now));
+        rate.sent(now, 60, 10_000);
+        rate.sent(now + INTERVAL, 61, 10_000);
+        let dead = now + SILENCE + rate.round_trip();
+        assert!(!rate.may_send(dead));
+        assert!(rate.may_send(dead + SILENCE), "but for one now and then, to see");
+    }
+
+    #[test]
+    fn a_report_that_comes_twice_or_out_of_order_is_passed_over() {
+        let mut rate = RateController::new(Micros::ZERO, LIMITS);
+        for frame in 0..3 {
+            rate.sent(Micros(frame), frame as u32, 1_000);
+        }
+        let report = |number, frame| arrived(number, frame, Micros::ZERO, Duration::ZERO);
+        assert_eq!(rate.handle_feedback(Micros(9), &report(u32::MAX, 0)), [Fared { sent: 1, lost: 0 }]);
+        assert_eq!(rate.handle_feedback(Micros(9), &report(u32::MAX, 1)), []);
+        assert_eq!(rate.handle_feedback(Micros(9), &report(0, 1)), [Fared { sent: 1, lost: 0 }], "wrapped");
+        assert_eq!(rate.handle_feedback(Micros(9), &report(u32::MAX, 2)), []);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// A receiver that lies gets a rate within the limits, and costs no more memory than one that does not.
+        #[test]
+        fn lies_are_harmless(
+            steps in prop::collection::vec(
+                (
+                    0..5_u32,
+                    0..70_000_u64,
+                    prop::collection::vec((0..=1024_u16, 1..=8192_u16, any::<u32>(), any::<u32>()), 0..24),
+                    any::<[u32; 2]>(),
+                    prop_oneof![any::<u64>(), 0..1_000_000_u64],
+                ),
+                1..200,
+            ),
+        ) {
+            let mut rate = RateController::new(Micros::ZERO, LIMITS);
+            let (mut now, mut frame, mut number) = (Micros::ZERO, 0_u32, 0_u32);
+            for (frames, wait, arrivals, [newest, skip], sent) in steps {
+                now = now + Duration::from_micros(wait);
+                for _ in 0..frames * 20 {
+                    frame = frame.wrapping_add(1);
+                    rate.sent(now, frame, 1_200);
+                }
+                number = number.wrapping_add(1 + skip % 3);
+                let arrival = |(before_newest, shards, first_before, spread)| FrameArrival { before_newest, shards, first_before, spread };
+                let feedback = MediaFeedback {
+                    number,
+                    sent,
+                    newest_frame: if newest % 3 == 0 { newest } else { frame },
+                    decoded_frame: None,
+                    first_lost: None,
+                    frames: arrivals.into_iter().map(arrival).collect(),
+                };
+                rate.handle_feedback(now, &feedback);
+                prop_assert!((LIMITS.floor..=LIMITS.ceiling).contains(&rate.rate()));
+                prop_assert!(rate.pace() > 0 && rate.pace() <= MOST_PACE as u64);
+                prop_assert!(rate.round_trip() <= Duration::from_secs(1));
+                prop_assert!(rate.outstanding.len() <= MAX_OUTSTANDING && rate.recent.len() <= RECENT);
+                prop_assert_eq!(rate.outstanding_bytes, rate.outstanding.iter().map(|sent| sent.bytes).sum::<u64>());
+                rate.may_send(now);
+            }
+        }
+    }
+}

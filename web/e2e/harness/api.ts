@@ -1,6 +1,6 @@
 /** The console's API without a browser: what a script does, and what an attacker tries. */
 
-import { request } from 'node:https';
+import { type Agent, request } from 'node:https';
 
 /** An answer, as it came. */
 export interface Answer {
@@ -15,13 +15,13 @@ export interface Ask {
   /** JSON, unless it is text already. */
   body?: unknown;
   headers?: Record<string, string>;
+  /** Keeps connections open, where many requests are made. */
+  agent?: Agent;
 }
 
 /** Makes one request. The certificate is the host's own and names nobody, so it is not checked. */
-export function ask(
-  url: string,
-  { method = 'GET', body, headers = {} }: Ask = {},
-): Promise<Answer> {
+export function ask(url: string, asking: Ask = {}): Promise<Answer> {
+  const { method = 'GET', body, headers = {}, agent } = asking;
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
   const all: Record<string, string> = { ...headers };
   if (text !== undefined) {
@@ -29,7 +29,8 @@ export function ask(
     all['content-length'] = String(Buffer.byteLength(text));
   }
   return new Promise((resolve, reject) => {
-    const asking = request(url, { method, headers: all, rejectUnauthorized: false }, (response) => {
+    const options = { method, headers: all, agent, rejectUnauthorized: false };
+    const sent = request(url, options, (response) => {
       let received = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => (received += part));
@@ -38,7 +39,7 @@ export function ask(
       });
       response.on('error', reject);
     });
-    asking.on('error', reject).end(text);
+    sent.on('error', reject).end(text);
   });
 }
 

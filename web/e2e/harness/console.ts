@@ -41,7 +41,7 @@ export class Console {
   }
 
   heading(name: string | RegExp): Locator {
-    return this.page.getByRole('heading', { name });
+    return this.page.getByRole('heading', { name, exact: true });
   }
 
   button(name: string | RegExp, within: Page | Locator = this.page): Locator {
@@ -58,7 +58,7 @@ export class Console {
 
   /** What says that the connection to the host is lost. */
   get lost(): Locator {
-    return this.page.getByText('Connection lost, reconnecting…').filter({ visible: true });
+    return this.page.getByRole('main').getByText('Connection lost, reconnecting…');
   }
 
   /** Waits until the page follows the host's events: what happens after this is seen. */

@@ -109,7 +109,7 @@ export class Host {
 
   /** Makes another link. */
   async freshLink(): Promise<string> {
-    return this.here((await this.ctl<{ url: string }>('console-url')).url);
+    return this.here((await this.ctl<{ link: string }>('console-url')).link);
   }
 
   /** A link of this host, at the address that the tests use. */

@@ -29,7 +29,7 @@ pub(super) struct Which {
 }
 
 /// A page of the audit log, newest first.
-#[utoipa::path(get, path = "/audit", tag = "audit", params(Which), responses((status = 200, body = AuditPage)))]
+#[utoipa::path(get, path = "/audit", operation_id = "read_audit", tag = "audit", params(Which), responses((status = 200, body = AuditPage)))]
 pub(super) async fn page(owner: Owner, Query(which): Query<Which>) -> Result<Json<AuditPage>, ApiError> {
     let limit = which.limit.unwrap_or(50);
     if !(1..=1000).contains(&limit) {

@@ -22,13 +22,13 @@ pub(super) struct Rename {
 }
 
 /// The paired devices.
-#[utoipa::path(get, path = "/devices", tag = "devices", responses((status = 200, body = [Device])))]
+#[utoipa::path(get, path = "/devices", operation_id = "list_devices", tag = "devices", responses((status = 200, body = [Device])))]
 pub(super) async fn list(owner: Owner) -> Result<Json<Vec<Device>>, ApiError> {
     Ok(Json(owner.devices().await?))
 }
 
 /// Calls a paired device something else.
-#[utoipa::path(patch, path = "/devices/{fingerprint}", tag = "devices",
+#[utoipa::path(patch, path = "/devices/{fingerprint}", operation_id = "rename_device", tag = "devices",
     params(("fingerprint" = String, Path, description = "The device's fingerprint", pattern = "^[0-9a-fA-F]{64}$")),
     request_body = Rename,
     responses((status = 200, body = Device), (status = 404, body = Refusal, description = "`no_such_device`")))]
@@ -41,7 +41,7 @@ pub(super) async fn rename(
 }
 
 /// Takes a device off the allow-list and cuts its sessions at once.
-#[utoipa::path(delete, path = "/devices/{fingerprint}", tag = "devices",
+#[utoipa::path(delete, path = "/devices/{fingerprint}", operation_id = "remove_device", tag = "devices",
     params(("fingerprint" = String, Path, description = "The device's fingerprint", pattern = "^[0-9a-fA-F]{64}$")),
     responses((status = 200, body = Removed), (status = 404, body = Refusal, description = "`no_such_device`")))]
 pub(super) async fn remove(owner: Owner, Path(fingerprint): Path<String>) -> Result<Json<Removed>, ApiError> {

@@ -15,6 +15,10 @@ use super::{Owner, cookie, routes};
 use crate::view::Refusal;
 
 /// The `OpenAPI` document of the console, as JSON.
+///
+/// # Panics
+///
+/// Never: a document is plain JSON.
 pub fn openapi() -> String {
     let mut document = routes().into_openapi();
     for item in document.paths.paths.values_mut() {
@@ -37,7 +41,7 @@ pub fn openapi() -> String {
 }
 
 /// The document itself.
-#[utoipa::path(get, path = "/openapi.json", tag = "host", responses(
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "host", responses(
     (status = 200, content_type = "application/json", body = serde_json::Value),
 ))]
 pub(super) async fn document(_: Owner) -> impl IntoResponse {
@@ -82,6 +86,13 @@ fn add_common_answers(operation: &mut Operation, is_change: bool) {
         ]);
     }
     let responses = &mut operation.responses.responses;
+    for response in responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description.push_str("Done");
+        }
+    }
     for (status, description) in answers {
         responses.entry(status.as_str().to_owned()).or_insert_with(|| RefOr::T(refusal(description)));
     }

@@ -23,6 +23,7 @@ use crate::{
 pub(super) struct Arm {
     /// Only for the device of this request.
     #[serde(default)]
+    #[schema(maximum = 4_294_967_295.0)]
     for_request: Option<u32>,
     /// Only for the device of this fingerprint. Not together with `for_request`.
     #[serde(default)]

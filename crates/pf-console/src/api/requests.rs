@@ -23,7 +23,7 @@ pub(super) struct Approve {
 }
 
 /// Who waits for approval, in the order in which they asked last.
-#[utoipa::path(get, path = "/requests", tag = "requests", responses((status = 200, body = [Request])))]
+#[utoipa::path(get, path = "/requests", operation_id = "list_requests", tag = "requests", responses((status = 200, body = [Request])))]
 pub(super) async fn list(owner: Owner) -> Result<Json<Vec<Request>>, ApiError> {
     Ok(Json(owner.requests().await?))
 }

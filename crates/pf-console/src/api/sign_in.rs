@@ -77,7 +77,7 @@ pub(super) async fn sign_in(
 }
 
 /// The sign-in that asks.
-#[utoipa::path(get, path = "/sign-in", tag = "sign-in", responses((status = 200, body = SignIn)))]
+#[utoipa::path(get, path = "/sign-in", operation_id = "current_sign_in", tag = "sign-in", responses((status = 200, body = SignIn)))]
 pub(super) async fn current(owner: Owner) -> Json<SignIn> {
     Json(owner.sign_in().clone())
 }
@@ -107,13 +107,13 @@ pub(super) async fn prove(
 }
 
 /// The open sign-ins, most recently used first.
-#[utoipa::path(get, path = "/sign-ins", tag = "sign-in", responses((status = 200, body = [SignIn])))]
+#[utoipa::path(get, path = "/sign-ins", operation_id = "list_sign_ins", tag = "sign-in", responses((status = 200, body = [SignIn])))]
 pub(super) async fn list(owner: Owner) -> Json<Vec<SignIn>> {
     Json(owner.sign_ins())
 }
 
 /// Ends a sign-in at once, and the streams that it has open.
-#[utoipa::path(delete, path = "/sign-ins/{id}", tag = "sign-in",
+#[utoipa::path(delete, path = "/sign-ins/{id}", operation_id = "end_sign_in", tag = "sign-in",
     params(("id" = u64, Path, description = "The sign-in's number", minimum = 0, maximum = 9_007_199_254_740_991.0)),
     responses((status = 204), (status = 404, body = Refusal, description = "`no_such_sign_in`")))]
 pub(super) async fn end(owner: Owner, Path(id): Path<u64>) -> Result<StatusCode, ApiError> {

@@ -99,8 +99,9 @@ pub struct Server {
 impl Server {
     /// Takes the port and reads the certificate. To be called within a tokio runtime.
     pub fn bind(config: Config) -> Result<Self, ServeError> {
-        let (tls, certificate_sha256) = tls::configure(&config.certificate)?;
-        let listener = match config.listen {
+        let Config { listen: place, reach, certificate, machine, names } = config;
+        let (tls, certificate_sha256) = tls::configure(&certificate)?;
+        let listener = match place {
             Listen::Anywhere(port) => listen((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| {
                 // No IPv6 here, or the port is taken; then IPv4 says so too.
                 tracing::debug!(%error, "no socket for both families");
@@ -110,14 +111,14 @@ impl Server {
         }?;
         let address = listener
             .local_addr()
-            .map_err(|source| ServeError::Socket { address: config.listen.address(), source })?;
+            .map_err(|source| ServeError::Socket { address: place.address(), source })?;
         Ok(Self {
             listener,
             address,
             tls: TlsAcceptor::from(Arc::new(tls)),
             certificate_sha256,
-            reach: config.reach,
-            names: HostNames::new(&config.machine, &config.names, address.port()),
+            reach,
+            names: HostNames::new(&machine, &names, address.port()),
         })
     }
 

@@ -209,17 +209,16 @@ impl SignIns {
         clock: Clock,
     ) -> Result<(Self, Option<Password>), OpenError> {
         let now = clock();
-        let (password, first) = match loaded.password {
-            Some(stored) => (Hashed::parse(&stored.phc).ok_or(OpenError::BrokenPassword)?, None),
-            None => {
-                let first = Password::generate(&random());
-                let hashed = first.hash(&random());
-                store.set_password(&PasswordHash { phc: hashed.to_phc(), set_at: now }, None)?;
-                (hashed, Some(first))
-            }
+        let (password, first) = if let Some(stored) = loaded.password {
+            (Hashed::parse(&stored.phc).ok_or(OpenError::BrokenPassword)?, None)
+        } else {
+            let first = Password::generate(&random());
+            let hashed = first.hash(&random());
+            store.set_password(&PasswordHash { phc: hashed.to_phc(), set_at: now }, None)?;
+            (hashed, Some(first))
         };
         let mut book = Book::default();
-        let surplus = loaded.sign_ins.into_iter().flat_map(|row| book.add(reopened(row, now)));
+        let surplus = loaded.sign_ins.iter().flat_map(|row| book.add(reopened(row, now)));
         let surplus: Vec<_> = surplus.map(|open| open.id).collect();
         store.end(&surplus, now)?;
         let state = State {
@@ -273,7 +272,7 @@ impl SignIns {
 
     /// Keeps a copy of the store, after what a restore must not undo.
     fn keep_copy(&self) {
-        self.in_background("keep a copy of the console's store", |store| store.keep_copy());
+        self.in_background("keep a copy of the console's store", ConsoleStore::keep_copy);
     }
 
     /// Stores that sign-ins are over, with those that could not be stored before.
@@ -305,7 +304,7 @@ impl SignIns {
 }
 
 /// A sign-in after a restart. A clock that was set back since makes nothing fresher than it is.
-fn reopened(row: SignInRow, now: Timestamp) -> Open {
+fn reopened(row: &SignInRow, now: Timestamp) -> Open {
     Open {
         id: row.id,
         hash: TokenHash(row.token_hash),

@@ -10,6 +10,7 @@ use crate::view;
 
 impl SignIns {
     /// The open sign-ins, most recently used first.
+    #[expect(clippy::unused_async, reason = "all that an owner does with sign-ins is awaited")]
     pub async fn list(&self) -> Vec<view::SignIn> {
         self.list_for(None)
     }

@@ -104,6 +104,14 @@ fn every_refusal_is_documented_with_its_shape() {
     }
 }
 
+/// A generated client has two functions of one name.
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let names: Vec<_> =
+        operations().into_iter().map(|(.., operation)| operation["operationId"].to_string()).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+}
+
 #[tokio::test]
 async fn the_document_is_served() {
     let console = Console::new().await;

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use pem::Pem;
 use pf_console::{
     Reach,
-    server::{Certificate, CertificateError, Config, Listen, ServeError, Server},
+    server::{Certificate, Config, Listen, ServeError, Server},
 };
 use pf_store::DataDir;
 use rcgen::{CertificateParams, KeyPair};
@@ -25,6 +25,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName},
 };
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -53,10 +54,10 @@ impl Listening {
         let server = Server::bind(config(of_files(files.path()))).unwrap();
         let address = server.address();
         let (stop, stopped) = oneshot::channel();
-        let served = server.run(console.host.clone(), console.sign_ins.clone(), async {
+        let running = tokio::spawn(server.run(console.host.clone(), console.sign_ins.clone(), async {
             let _ = stopped.await;
-        });
-        Self { address, root, stop, served: tokio::spawn(served), files }
+        }));
+        Self { address, root, stop, served: running, files }
     }
 
     async fn tcp(&self) -> TcpStream {
@@ -256,14 +257,8 @@ async fn the_hosts_own_certificate_is_shown_as_browsers_do() {
     let dir = tempfile::tempdir().unwrap();
     let identity =
         pf_store::identity::load_or_create(&DataDir::open(dir.path().join("data")).unwrap()).unwrap();
-    let digest = aws_lc_rs::default_provider();
-    let hash = digest.cipher_suites.iter().find_map(|suite| match suite {
-        rustls::SupportedCipherSuite::Tls13(suite) if suite.common.hash_provider.output_len() == 32 => {
-            Some(suite.common.hash_provider.hash(identity.certificate()))
-        }
-        _ => None,
-    });
-    let pairs: Vec<_> = hash.unwrap().as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    let hash = Sha256::digest(identity.certificate());
+    let pairs: Vec<_> = hash.iter().map(|byte| format!("{byte:02X}")).collect();
     let server = Server::bind(config(Certificate::Own(identity))).unwrap();
     assert_eq!(server.certificate_sha256(), pairs.join(":"));
     assert_ne!(server.address().port(), 0);
@@ -276,19 +271,18 @@ async fn what_is_wrong_with_a_certificate_or_a_port_is_said() {
     write_certificate(other.path());
     let (cert, key) = (one.path().join("cert.pem"), one.path().join("key.pem"));
     let (missing, others_key) = (one.path().join("missing.pem"), other.path().join("key.pem"));
-    let table: [(_, _, fn(&CertificateError) -> bool); 5] = [
-        (&missing, &key, |error| matches!(error, CertificateError::Unreadable { .. })),
-        (&cert, &missing, |error| matches!(error, CertificateError::Unreadable { .. })),
-        (&key, &key, |error| matches!(error, CertificateError::NoCertificate { .. })),
-        (&cert, &cert, |error| matches!(error, CertificateError::NoKey { .. })),
-        (&cert, &others_key, |error| matches!(error, CertificateError::Mismatch)),
-    ];
-    for (certificate, key, is_expected) in table {
+    for (certificate, key, expected) in [
+        (&missing, &key, "cannot be read"),
+        (&cert, &missing, "cannot be read"),
+        (&key, &key, "no certificate"),
+        (&cert, &cert, "no private key"),
+        (&cert, &others_key, "does not belong"),
+    ] {
         let certificate = Certificate::Files { certificate: certificate.clone(), key: key.clone() };
         let Err(ServeError::Certificate(error)) = Server::bind(config(certificate)) else {
             panic!("it was taken")
         };
-        assert!(is_expected(&error), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
         assert!(
             error.to_string().ends_with('.') && error.way_on().ends_with('.'),
             "{error} {}",

@@ -19,15 +19,11 @@ fn seconds(seconds: u64) -> Duration {
 
 /// A stream of up to `ceiling` over `link`, for a minute after the first two seconds.
 fn minute(seed: u64, link: Link, ceiling: u64, encoder: Encoder) -> (Figures, Sim) {
-    watch(seed, link, ceiling, encoder, seconds(60))
-}
-
-fn watch(seed: u64, link: Link, ceiling: u64, encoder: Encoder, time: Duration) -> (Figures, Sim) {
     let mut sim = Sim::new(seed, link);
     let flow = sim.start(FPS, Limits { ceiling, ..LIMITS }, encoder);
     sim.run(seconds(2));
     sim.take_figures(flow);
-    sim.run(time);
+    sim.run(seconds(60));
     (sim.take_figures(flow), sim)
 }
 
@@ -67,7 +63,7 @@ fn random_loss_is_repaired() {
         [(10, false, 0.997), (50, true, 0.995), (50, false, 0.995), (100, true, 0.98), (100, false, 0.98)]
     {
         let link = Link { loss_per_mille, ..Link::of(50) };
-        let (figures, sim) = watch(2, link, 20_000_000, Encoder { long_term, ..ENCODER }, seconds(20));
+        let (figures, sim) = minute(2, link, 20_000_000, Encoder { long_term, ..ENCODER });
         tell(&format!("{} % loss, long-term {long_term}", loss_per_mille / 10), &figures, &sim);
         assert!(figures.on_time_share() >= least, "{:.4}", figures.on_time_share());
         assert!(sim.flows[0].sender.rate().rate() >= 16_000_000, "loss without a queue is no congestion");
@@ -95,7 +91,7 @@ fn small_frames_are_repaired_too() {
 #[test]
 fn jitter_of_20_ms_is_no_congestion() {
     let link = Link { jitter: Duration::from_millis(20), ..Link::of(50) };
-    let (figures, sim) = watch(7, link, 20_000_000, ENCODER, seconds(20));
+    let (figures, sim) = minute(7, link, 20_000_000, ENCODER);
     tell("20 ms jitter", &figures, &sim);
     assert!(sim.flows[0].sender.rate().rate() >= 18_000_000);
     assert!(figures.on_time_share() >= 0.98);
