@@ -338,7 +338,7 @@ mod tests {
     /// A burst of loss hits one block as hard as the others, and a block is never too large to repair.
     #[test]
     fn shards_in_a_row_are_of_blocks_in_turn() {
-        let header = |data: u16, index| Header { data, index, ..decode(&SAMPLE).unwrap().0 };
+        let header = |data: u16, index| Header { index, data, ..decode(&SAMPLE).unwrap().0 };
         assert_eq!([1, 256, 257, 4096].map(blocks), [1, 1, 2, 16]);
         assert_eq!([0, 1, 2, 3].map(|index| header(600, index).block()), [0, 1, 2, 0]);
         assert_eq!([600, 601, 602, 603].map(|index| header(600, index).block()), [0, 1, 2, 0]);
