@@ -248,6 +248,23 @@ async fn r8_a_new_password_ends_all_other_sign_ins() {
     assert_eq!(guess("another good password").of(&console).await.status, StatusCode::OK);
 }
 
+/// Somebody who knows the old password signs in with it at the moment at which it is changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn r8_no_sign_in_with_an_old_password_outlasts_its_change() {
+    let console = Console::new().await;
+    let mut old = PASSWORD.to_owned();
+    for round in 0..10 {
+        let new = format!("password of round {round}");
+        let (entered, changed) = tokio::join!(guess(&old).of(&console), console.sign_ins.set_password(&new));
+        changed.unwrap();
+        if entered.status == StatusCode::OK {
+            assert_eq!(status_of(&console, &entered.cookie()).await, 401, "round {round}");
+        }
+        assert!(console.sign_ins.list().await.is_empty(), "round {round}");
+        old = new;
+    }
+}
+
 /// The host restarts while its owner is away: nobody is signed in who was not, and nobody stays who was ended.
 #[tokio::test]
 async fn r8_sign_ins_and_the_password_survive_a_restart_and_their_ends_do() {
