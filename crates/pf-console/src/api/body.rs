@@ -29,13 +29,21 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
                 ApiError::usage(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time.")
             })?
             .map_err(|_| too_large())?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            let status = match error.classify() {
-                serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
-                _ => StatusCode::BAD_REQUEST,
-            };
-            ApiError::usage(status, format!("The request's body is not as it should be: {error}."))
-        })
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Reads an object. What reads it would take a list for one as well, field by field.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let refuse = |status, error: serde_json::Error| {
+        ApiError::usage(status, format!("The request's body is not as it should be: {error}."))
+    };
+    let is_list = bytes.trim_ascii_start().starts_with(b"[");
+    match serde_json::from_slice(bytes) {
+        Err(error) if error.is_data() => Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, error)),
+        Err(error) => Err(refuse(StatusCode::BAD_REQUEST, error)),
+        Ok(_) if is_list => Err(unprocessable("The request's body is a list, and should be an object.")),
+        Ok(body) => Ok(body),
     }
 }
 

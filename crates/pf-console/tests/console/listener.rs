@@ -190,11 +190,15 @@ async fn r8_there_is_nothing_without_tls() {
 async fn inv_50_one_address_gets_so_many_connections() {
     let console = Console::new().await;
     let listening = Listening::start(&console);
+    tokio::time::pause();
     let mut silent = Vec::new();
     for _ in 0..32 {
         silent.push(listening.tcp().await);
     }
+    let start = tokio::time::Instant::now();
     assert!(is_closed(&mut listening.tcp().await).await);
+    assert_eq!(start.elapsed(), Duration::ZERO, "it did not wait for a handshake");
+    tokio::time::resume();
     drop(silent.pop());
     // The server learns of the end on its own time.
     while listening.handshake(listening.tcp().await, b"h2").await.is_err() {}
