@@ -97,9 +97,9 @@ export class Running {
     }
   }
 
-  /** Waits for its end. */
-  async finish(): Promise<Outcome> {
-    const deadline = Date.now() + PATIENCE_MS;
+  /** Waits for its end, for so many milliseconds. */
+  async finish(patience = PATIENCE_MS): Promise<Outcome> {
+    const deadline = Date.now() + patience;
     while (this.#exit === undefined) {
       const left = deadline - Date.now();
       if (left <= 0) {

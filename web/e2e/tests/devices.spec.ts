@@ -26,7 +26,7 @@ test('R7: removing a device cuts its stream at once, and it stays out', async ({
   await expect(owner.device('couch')).toHaveCount(0);
   await owner.go('Sessions');
   await expect(owner.page.getByText('Nobody is streaming.')).toBeVisible();
-  expect((await couch.run('connect', host.address, '--headless')).exit).toBe(10);
+  expect(codeOf(await couch.run('connect', host.address, '--headless'))).toBe('removed');
 });
 
 /** An owner who ends a session has not put the device out: it may come again. */

@@ -104,7 +104,7 @@ test('inv 48: an oversized name is refused or cut, and the page keeps its shape'
   expect(Buffer.byteLength(left?.name ?? '')).toBeLessThanOrEqual(64);
   for (const width of [390, 1280]) {
     await owner.page.setViewportSize({ width, height: 900 });
-    expect(await overflow(owner.page)).toBe(0);
+    expect(await overflow(owner.page)).toBeLessThanOrEqual(0);
     await expect(owner.button('Deny', request)).toBeInViewport();
   }
 });
@@ -121,7 +121,7 @@ test('inv 48: a name that looks like a paired device is marked so', async ({
   await expect(owner.page.getByRole('article')).toContainText('Looks like “couch”');
 });
 
-/** How many pixels a page is wider than its window. */
+/** How many pixels a page is wider than its window; a gap for a scrollbar makes it narrower. */
 function overflow(page: Page): Promise<number> {
   return page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
