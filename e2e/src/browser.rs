@@ -232,12 +232,21 @@ impl Events {
 
     /// The next event of this kind; none when the stream has ended.
     pub async fn next_of(&mut self, kind: &str) -> Option<Told> {
-        loop {
-            let told = self.next().await?;
-            if told.event == kind {
-                return Some(told);
+        // The console says all the time that it is alive: that is no reason to go on waiting.
+        soon("an event of this kind", async {
+            loop {
+                let told = self.next().await?;
+                if told.event == kind {
+                    return Some(told);
+                }
             }
-        }
+        })
+        .await
+    }
+
+    /// Waits for the end of the stream.
+    pub async fn end(&mut self) {
+        soon("the end of the events", async { while self.next().await.is_some() {} }).await;
     }
 }
 

@@ -106,7 +106,7 @@ async fn r8_wrong_passwords_are_refused_limited_and_audited() {
     let link = host.ctl(&["console-url"])["link"].as_str().unwrap().to_owned();
     let secret = link.split_once("/#link=").unwrap().1.to_owned();
     guesser.sign_in(&json!({ "link": secret })).await.expect(200);
-    assert_eq!(host.count_events("console_sign_in"), 1, "it is in the log with the answer");
+    assert_eq!(host.count_events("console_sign_in"), 1);
 }
 
 /// A stolen laptop that goes on watching while its owner looks at *removed*.
@@ -155,8 +155,13 @@ async fn events_go_on_where_they_ended_after_a_kill_and_a_restart() {
     let mut events = browser.events(None).await;
     assert_eq!(events.next().await.unwrap().event, "changed", "everything is to be fetched first");
     host.arm(&[]);
-    let armed = events.next_of("audit").await.unwrap();
-    assert_eq!(armed.data["event"], "armed");
+    let armed = loop {
+        // The line of the sign-in itself may come first.
+        let told = events.next_of("audit").await.unwrap();
+        if told.data["event"] == "armed" {
+            break told;
+        }
+    };
     host.ctl(&["disarm"]);
     host.arm(&[]);
 
@@ -193,7 +198,7 @@ async fn r8_sign_ins_and_their_ends_outlive_a_restart() {
     open.next().await.unwrap();
     leaves.delete("/sign-in").await.expect(204);
     host.ctl(&["end-sign-in", &id]);
-    while open.next().await.is_some() {}
+    open.end().await;
     host.try_ctl(&["end-sign-in", &id]).expect_failure(2, "usage");
 
     let host = host.killed_and_started_again();
@@ -321,7 +326,7 @@ async fn a_host_stops_while_a_browser_listens() {
     let mut events = browser.events(None).await;
     events.next().await.unwrap();
     host.terminate();
-    while events.next().await.is_some() {}
+    events.end().await;
 }
 
 /// A PIN on a screen that somebody shares, in a log, in an event that the page keeps.
