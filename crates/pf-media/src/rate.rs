@@ -17,13 +17,17 @@
 //!
 //! When no report comes, nothing more is sent after [`SILENCE`].
 
+mod outstanding;
 mod path;
 
 use std::{collections::VecDeque, ops::Range, time::Duration};
 
 use pf_proto::session::MediaFeedback;
 
-use self::path::{BaseDelay, Trains};
+use self::{
+    outstanding::{Outstanding, SentFrame},
+    path::{BaseDelay, Trains},
+};
 use crate::time::Micros;
 
 /// What a rate stays between, in bits a second on the wire.
@@ -46,9 +50,7 @@ pub struct RateController {
     limits: Limits,
     rate: f64,
     phase: Phase,
-    /// What was sent and not reported yet, oldest first, at most [`MAX_OUTSTANDING`] frames.
-    outstanding: VecDeque<SentFrame>,
-    outstanding_bytes: u64,
+    outstanding: Outstanding,
     base: BaseDelay,
     trains: Trains,
     /// Of the last frames, newest last: when they were reported and how they fared.
@@ -73,15 +75,6 @@ pub struct Fared {
     pub sent: u16,
     /// How many of these did not arrive.
     pub lost: u16,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct SentFrame {
-    frame: u32,
-    first: Micros,
-    last: Micros,
-    datagrams: u16,
-    bytes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -115,8 +108,7 @@ impl RateController {
             limits,
             rate: limits.start.clamp(limits.floor, limits.ceiling) as f64,
             phase: Phase::Startup,
-            outstanding: VecDeque::new(),
-            outstanding_bytes: 0,
+            outstanding: Outstanding::default(),
             base: BaseDelay::default(),
             trains: Trains::default(),
             recent: VecDeque::new(),
@@ -132,22 +124,11 @@ impl RateController {
 
     /// A datagram of `frame` leaves now, with `bytes` on the wire. Frames come in the order of their numbers.
     pub fn sent(&mut self, now: Micros, frame: u32, bytes: usize) {
-        if self.outstanding.is_empty() {
+        if self.outstanding.frames() == 0 {
             // Nothing could be reported while nothing was sent.
             self.last_feedback = self.last_feedback.max(now);
         }
-        self.outstanding_bytes += bytes as u64;
-        if let Some(newest) = self.outstanding.back_mut().filter(|newest| newest.frame == frame) {
-            newest.last = now;
-            newest.datagrams = newest.datagrams.saturating_add(1);
-            newest.bytes += bytes as u64;
-        } else {
-            let bytes = bytes as u64;
-            self.outstanding.push_back(SentFrame { frame, first: now, last: now, datagrams: 1, bytes });
-            if self.outstanding.len() > MAX_OUTSTANDING {
-                self.forget_oldest();
-            }
-        }
+        self.outstanding.record(now, frame, bytes as u64);
     }
 
     /// Takes in a report and says how the frames fared that it is the first to tell of, oldest first.
@@ -180,18 +161,16 @@ impl RateController {
 
     /// Whether another picture may be sent now, or what is under way has to drain first.
     pub fn may_send(&self, now: Micros) -> bool {
-        if self.outstanding_bytes == 0 {
-            return true;
-        }
+        let Some(newest) = self.outstanding.newest() else { return true };
         let silent = now.since(self.last_feedback);
         if silent >= SILENCE + self.round_trip() {
             // One picture at times, so that something can be reported again.
-            return self.outstanding.back().is_none_or(|last| now.since(last.first) >= SILENCE);
+            return now.since(newest.first) >= SILENCE;
         }
         let rate = self.draining.unwrap_or(self.rate);
         let spare = if self.draining.is_some() { DRAINED } else { UNREPORTED };
-        self.outstanding_bytes as f64 * 8.0 <= rate * (self.round_trip() + spare).as_secs_f64()
-            || self.outstanding.len() <= 1
+        self.outstanding.bits() <= rate * (self.round_trip() + spare).as_secs_f64()
+            || self.outstanding.frames() <= 1
     }
 
     /// Whether the rate is too high for the path just now, so that what is lost is lost to a full queue.
@@ -212,27 +191,16 @@ impl RateController {
         self.rate = self.rate.min(self.limits.ceiling as f64);
     }
 
-    fn forget_oldest(&mut self) -> Option<SentFrame> {
-        let oldest = self.outstanding.pop_front()?;
-        self.outstanding_bytes -= oldest.bytes;
-        Some(oldest)
-    }
-
     /// Matches what is reported with what was sent.
     fn take_in(&mut self, now: Micros, feedback: &MediaFeedback) -> Vec<Fared> {
         let mut fared = Vec::new();
         for arrival in feedback.frames.iter().rev() {
             let frame = feedback.newest_frame.wrapping_sub(arrival.before_newest.into());
-            while let Some(&sent) = self.outstanding.front() {
-                let ahead = frame.wrapping_sub(sent.frame).cast_signed();
-                if ahead < 0 {
-                    break;
-                }
-                self.forget_oldest();
-                let received = if ahead == 0 { arrival.shards.min(sent.datagrams) } else { 0 };
-                let lost = sent.datagrams - received;
-                fared.push(Fared { sent: sent.datagrams, lost });
-                if ahead == 0 {
+            while let Some(sent) = self.outstanding.take_up_to(frame) {
+                let is_reported = sent.frame == frame;
+                let received = if is_reported { arrival.shards.min(sent.datagrams) } else { 0 };
+                fared.push(Fared { sent: sent.datagrams, lost: sent.datagrams - received });
+                if is_reported {
                     let first = feedback.sent.saturating_sub(arrival.first_before.into());
                     let came = first..first.saturating_add(arrival.spread.into());
                     self.sample(now, feedback.sent, sent, came, received);
@@ -275,7 +243,7 @@ impl RateController {
         let slower = self.is_suddenly_slower();
         if let Some(delivered) = self.draining
             && !slower
-            && self.outstanding_bytes as f64 * 8.0 <= delivered * (self.round_trip() + DRAINED).as_secs_f64()
+            && self.outstanding.bits() <= delivered * (self.round_trip() + DRAINED).as_secs_f64()
         {
             self.draining = None;
         }
@@ -466,9 +434,6 @@ const STEP: f64 = 1e6;
 /// A pause longer than this, without reports, is no time to grow for.
 const LONGEST_GROWTH: Duration = Duration::from_millis(100);
 
-/// How many frames may be unreported before the oldest is forgotten: two seconds' worth at 120 fps.
-const MAX_OUTSTANDING: usize = 256;
-
 #[cfg(test)]
 mod tests {
     use pf_proto::session::FrameArrival;
@@ -599,8 +564,7 @@ mod tests {
                 prop_assert!((LIMITS.floor..=LIMITS.ceiling).contains(&rate.rate()));
                 prop_assert!(rate.pace() > 0 && rate.pace() <= MOST_PACE as u64);
                 prop_assert!(rate.round_trip() <= Duration::from_secs(1));
-                prop_assert!(rate.outstanding.len() <= MAX_OUTSTANDING && rate.recent.len() <= RECENT);
-                prop_assert_eq!(rate.outstanding_bytes, rate.outstanding.iter().map(|sent| sent.bytes).sum::<u64>());
+                prop_assert!(rate.outstanding.is_sound() && rate.recent.len() <= RECENT);
                 rate.may_send(now);
             }
         }

@@ -159,7 +159,7 @@ impl Receiving {
         let mut pings = tokio::time::interval(PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let deadline = self.reassembler.next_deadline();
+            let deadline = self.reassembler.poll_deadline();
             let done = tokio::select! {
                 datagram = self.connection.read_datagram() => match datagram {
                     Ok(datagram) => self.take_in(&datagram).await,
