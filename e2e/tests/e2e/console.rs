@@ -30,7 +30,7 @@ async fn r8_the_first_start_shows_a_password_and_no_other_start_does() {
 
 /// Whoever comes first to a new host, while its owner is on the way to it, makes it theirs.
 #[tokio::test(flavor = "multi_thread")]
-async fn r8_inv_49_nobody_can_claim_a_fresh_host() {
+async fn inv_49_r8_nobody_can_claim_a_fresh_host() {
     let host = Host::serve().start();
     let password = host.console().password.unwrap();
     let stranger = Browser::at(&host);
