@@ -30,7 +30,7 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
     if let Err(error) = codegen::check(root, Part::Proto) {
         findings.push(Finding::new("proto", format!("{error:#}")));
     }
-    print!("{}", invariants::table(&tree));
+    print!("{}", invariants::summary(&tree));
     for finding in &findings {
         eprintln!("{finding}");
     }

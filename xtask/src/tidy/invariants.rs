@@ -1,9 +1,6 @@
 //! The numbered invariants: each has a test that carries its number, `inv_09_one_evaluation_per_arming`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Finding,
@@ -13,14 +10,11 @@ use super::{
 /// How many there are.
 const COUNT: u8 = 50;
 
-/// Those that hold for a part of the product that is not built yet, with that part. What is built may test its own.
-const NOT_BUILT: &[(u8, &str)] = &[(48, "console"), (49, "console")];
-
-/// Every number has a test, or is on the list of what is not built; and what carries a number is a test.
+/// Every number has a test, and what carries a number is a test.
 pub(super) fn every_number_has_a_test(tree: &Tree) -> Vec<Finding> {
     let tests = tests(tree);
     let mut findings = Vec::new();
-    for number in (1..=COUNT).filter(|number| !tests.contains_key(number) && !waits(*number)) {
+    for number in (1..=COUNT).filter(|number| !tests.contains_key(number)) {
         findings.push(Finding::new(format!("invariant {number}"), format!("no test inv_{number:02}_…")));
     }
     for (path, number, name) in functions(tree).filter(|function| !is_test(tree, function)) {
@@ -34,11 +28,6 @@ pub(super) fn every_number_has_a_test(tree: &Tree) -> Vec<Finding> {
         findings.push(Finding::new(&places[0], "carries a number that no invariant has"));
     }
     findings
-}
-
-/// Whether a number is on the list of what is not built.
-fn waits(number: u8) -> bool {
-    NOT_BUILT.iter().any(|&(waiting, _)| waiting == number)
 }
 
 /// A test that a document names by its number exists.
@@ -55,15 +44,9 @@ pub(super) fn docs_name_tests_that_exist(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// What is tested and what waits, for a person.
-pub(super) fn table(tree: &Tree) -> String {
-    let tests = tests(tree);
-    let mut table = format!("{} of {COUNT} numbered invariants have a test", tests.len());
-    for (number, part) in NOT_BUILT {
-        let so_far = tests.get(number).map_or(0, Vec::len);
-        let _ = write!(table, "\n  {number}: waits for the {part}; tests so far: {so_far}");
-    }
-    table + "\n"
+/// What is tested, for a person.
+pub(super) fn summary(tree: &Tree) -> String {
+    format!("{} of {COUNT} numbered invariants have a test\n", tests(tree).len())
 }
 
 /// The tests of each number, as places.
@@ -130,27 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_built_may_test_its_part_of_what_waits() {
+    fn every_number_is_asked_for() {
         assert_eq!(findings(&all_but(&[])), []);
-    }
-
-    fn waiting() -> Vec<u8> {
-        NOT_BUILT.iter().map(|&(number, _)| number).collect()
-    }
-
-    #[test]
-    fn every_number_but_those_that_wait_is_asked_for() {
-        assert_eq!(findings(&all_but(&waiting())), []);
-        for number in (1..=COUNT).filter(|number| !waits(*number)) {
-            let left_out = [waiting(), vec![number]].concat();
-            assert_eq!(findings(&all_but(&left_out))[0].place, format!("invariant {number}"));
+        for number in 1..=COUNT {
+            assert_eq!(findings(&all_but(&[number]))[0].place, format!("invariant {number}"));
         }
     }
 
     #[test]
     fn a_function_that_never_runs_is_no_test() {
         let with = |attributes: &str| {
-            let text = all_but(&waiting()).replace(
+            let text = all_but(&[]).replace(
                 "#[test]\nfn inv_07_holds() {}",
                 &format!("fn other() {{}}\n\n{attributes}fn inv_07_holds() {{}}"),
             );
@@ -166,7 +139,7 @@ mod tests {
     #[test]
     fn a_number_that_no_invariant_has_is_found() {
         for strange in ["00", "51"] {
-            let text = all_but(&waiting()) + &format!("#[test]\nfn inv_{strange}_holds() {{}}\n");
+            let text = all_but(&[]) + &format!("#[test]\nfn inv_{strange}_holds() {{}}\n");
             assert_eq!(findings(&text).len(), 1, "{strange}");
         }
     }
@@ -181,10 +154,8 @@ mod tests {
     }
 
     #[test]
-    fn the_table_counts_what_is_tested_and_names_what_waits() {
-        let text = all_but(&waiting());
-        let table = table(&Tree::of(&[("crates/a/tests/a.rs", &text)]));
-        assert!(table.starts_with("48 of 50"), "{table}");
-        assert!(table.contains("49: waits for the console"), "{table}");
+    fn the_summary_counts_what_is_tested() {
+        let text = all_but(&[7, 9]);
+        assert!(summary(&Tree::of(&[("crates/a/tests/a.rs", &text)])).starts_with("48 of 50"));
     }
 }

@@ -9,18 +9,12 @@ use super::{
 const INTERPRETERS: &[&str] =
     &["{@html", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function("];
 
-/// What keeps a test from running or a type from being checked, and what waits for time to pass.
-const LEFTOVERS: &[&str] = &[
-    ".only(",
-    ".skip(",
-    ".fixme(",
-    ".todo(",
-    "test.fail(",
-    "waitForTimeout",
-    "debugger;",
-    "@ts-ignore",
-    "@ts-nocheck",
-];
+/// What is written before a modifier of a test, and the modifiers that keep a test, or its neighbours, from counting.
+const TESTS: &[&str] = &["test", "it", "describe"];
+const MODIFIERS: &[&str] = &["only", "skip", "fixme", "fail", "todo"];
+
+/// What keeps a type from being checked, and what waits for time to pass.
+const LEFTOVERS: &[&str] = &["waitForTimeout", "debugger;", "@ts-ignore", "@ts-nocheck"];
 
 /// What makes a linter overlook something, and what must stand after it on the line.
 const OVERLOOKED: (&str, &str) = ("eslint-disable", " -- ");
@@ -32,7 +26,12 @@ pub(super) fn names_stay_text(tree: &Tree) -> Vec<Finding> {
 
 /// Every test of the page runs, and every exception to a lint has its reason.
 pub(super) fn nothing_is_left_over(tree: &Tree) -> Vec<Finding> {
-    let mut findings = find(tree, "web/", LEFTOVERS, "is left over");
+    let mut leftovers: Vec<_> = LEFTOVERS.iter().map(|word| (*word).to_owned()).collect();
+    for test in TESTS {
+        leftovers.extend(MODIFIERS.iter().map(|modifier| format!("{test}.{modifier}(")));
+    }
+    let leftovers: Vec<_> = leftovers.iter().map(String::as_str).collect();
+    let mut findings = find(tree, "web/", &leftovers, "is left over");
     let (word, reason) = OVERLOOKED;
     for (path, number, line) in sources(tree, "web/") {
         if line.split_once(word).is_some_and(|(_, rest)| !rest.contains(reason)) {
@@ -82,11 +81,14 @@ mod tests {
 
     #[test]
     fn a_test_that_does_not_run_is_found() {
-        for leftover in LEFTOVERS {
+        for leftover in ["test.only(", "it.skip(", "test.describe.only(", "test.fixme(", "waitForTimeout(9)"]
+        {
             let tree = Tree::of(&[("web/e2e/tests/a.spec.ts", &*format!("a {leftover}\n"))]);
             assert_eq!(nothing_is_left_over(&tree).len(), 1, "{leftover}");
         }
-        assert_eq!(nothing_is_left_over(&page("test('a', () => {});")), []);
+        for fine in ["test('a', () => {});", "words.only(name)"] {
+            assert_eq!(nothing_is_left_over(&page(fine)), [], "{fine}");
+        }
     }
 
     #[test]
