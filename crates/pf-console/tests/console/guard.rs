@@ -18,6 +18,7 @@ const SIGN_IN: (&str, &str) = ("POST", "/api/v1/sign-in");
 async fn inv_49_every_route_but_signing_in_needs_a_session() {
     let console = Console::new().await;
     let ended = console.sign_in().await;
+    console.sign_in().await;
     console.sign_ins.end(1).await.unwrap();
     let operations = operations();
     assert!(operations.len() > 20, "the document is read");

@@ -30,7 +30,7 @@ pub(crate) struct MemoryHost {
     happenings: broadcast::Sender<Happening>,
     /// Whether the next look at the status breaks.
     pub(crate) break_once: AtomicBool,
-    /// Whether one more line is audited just before the log is read.
+    /// Whether a line is audited just before the log is read, and another one just after.
     pub(crate) audit_while_reading: AtomicBool,
 }
 
@@ -266,10 +266,16 @@ impl HostControl for MemoryHost {
     }
 
     async fn audit_after(&self, id: u64, limit: u32) -> Result<Vec<AuditEntry>, ControlError> {
-        if self.audit_while_reading.swap(false, Ordering::SeqCst) {
+        let is_busy = self.audit_while_reading.swap(false, Ordering::SeqCst);
+        if is_busy {
             self.audit_line("renamed", None);
         }
-        Ok(self.state().audit.iter().filter(|line| line.id > id).take(limit as usize).cloned().collect())
+        let lines =
+            self.state().audit.iter().filter(|line| line.id > id).take(limit as usize).cloned().collect();
+        if is_busy {
+            self.audit_line("renamed", None);
+        }
+        Ok(lines)
     }
 
     fn watch(&self) -> broadcast::Receiver<Happening> {
