@@ -31,8 +31,10 @@ pub struct JitterBuffer {
     frames: BTreeMap<i64, Waiting>,
     /// The highest number so far, unwrapped.
     newest: Option<i64>,
-    /// The number to play next, when sound is running.
+    /// The number after the last that was played or made up for.
     next: Option<i64>,
+    /// Whether sound is running; else it begins when the next frame is due.
+    running: bool,
     length: FrameLength,
     transits: Transits,
     hold: Duration,
@@ -142,18 +144,22 @@ impl JitterBuffer {
     /// A device that asks for much at once has the later part asked for in advance, and frames must be here by then.
     pub fn take(&mut self, now: Micros, ahead: Duration) -> Take {
         self.transits.asked(now, ahead);
-        let Some(next) = self.next else { return self.start(now) };
+        let Some(next) = self.next.filter(|_| self.running) else { return self.start(now) };
         if let Some(frame) = self.frames.remove(&next) {
             return Take::Frame(self.play(next, frame, now));
         }
-        if self.frames.is_empty() {
+        let Some((&first, _)) = self.frames.first_key_value() else {
             self.starved += 1;
             if self.length.duration() * self.starved > PATIENCE {
-                self.next = None;
+                self.running = false;
                 return Take::Silence;
             }
             self.counts.stretched += 1;
             return Take::Conceal(self.length);
+        };
+        if first - next > MAX_GAP {
+            self.running = false;
+            return self.start(now);
         }
         self.miss(next);
         self.next = Some(next + 1);
@@ -199,7 +205,10 @@ impl JitterBuffer {
         else {
             return Take::Silence;
         };
-        self.skip_to(first);
+        let rest = self.frames.split_off(&first);
+        self.counts.skipped += self.next.map_or(self.frames.len() as u64, |next| first.abs_diff(next));
+        self.frames = rest;
+        self.running = true;
         self.excess = 0.0;
         match self.frames.remove(&first) {
             Some(frame) => Take::Frame(Frame { follows: false, ..self.play(first, frame, now) }),
@@ -215,7 +224,7 @@ impl JitterBuffer {
             while self.transits.lag(now, frame.captured) > target
                 && let Some((next, later)) = self.frames.pop_first()
             {
-                self.counts.skipped += 1;
+                self.counts.skipped += next.abs_diff(number);
                 (number, frame, follows) = (next, later, false);
             }
             self.excess = 0.0;
@@ -228,13 +237,6 @@ impl JitterBuffer {
         self.counts.heard += 1;
         self.counts.repaired += u64::from(frame.repaired);
         Frame { payload: frame.payload, length: frame.length, captured: frame.captured, follows }
-    }
-
-    /// Leaves out everything before `number`.
-    fn skip_to(&mut self, number: i64) {
-        let rest = self.frames.split_off(&number);
-        self.counts.skipped += self.frames.len() as u64;
-        self.frames = rest;
     }
 
     fn miss(&mut self, number: i64) {
@@ -267,7 +269,6 @@ impl JitterBuffer {
             .insert(number, Waiting { captured, length: packet.length, payload: payload.to_vec(), repaired });
         if self.frames.len() > MAX_FRAMES {
             self.frames.pop_first();
-            self.counts.skipped += 1;
         }
         true
     }
@@ -379,6 +380,9 @@ const MAX_EXCESS: Duration = Duration::from_millis(80);
 
 /// How long sound is filled in when nothing comes; by then it has faded out, and what the decoder makes up is noise.
 const PATIENCE: Duration = Duration::from_millis(60);
+
+/// How many frames in a row are made up for before sound stops until the next is due: 60 ms of the longer ones.
+const MAX_GAP: i64 = 6;
 
 /// The share of the excess that a second takes into the smoothed one.
 const SMOOTHING: f64 = 1.0;

@@ -21,7 +21,7 @@ pub struct Encoder {
 impl Encoder {
     /// An encoder of frames of `length` at `bits_per_second`, held between [`MIN_BITRATE`] and [`MAX_BITRATE`].
     pub fn new(length: FrameLength, bits_per_second: u32) -> Result<Self, EncodeError> {
-        let mut opus = OpusEncoder::new(RATE as i32, CHANNELS, Application::RestrictedLowDelay)
+        let mut opus = OpusEncoder::new(RATE.cast_signed(), CHANNELS, Application::RestrictedLowDelay)
             .map_err(|error| failed(&error))?;
         opus.complexity = COMPLEXITY;
         let mut encoder = Self { opus, length, payload: Box::new([0; MAX_PAYLOAD]) };
@@ -31,7 +31,7 @@ impl Encoder {
 
     /// Sets the target rate from the next frame on, held between [`MIN_BITRATE`] and [`MAX_BITRATE`].
     pub fn set_bitrate(&mut self, bits_per_second: u32) {
-        self.opus.bitrate_bps = bits_per_second.clamp(MIN_BITRATE, MAX_BITRATE) as i32;
+        self.opus.bitrate_bps = bits_per_second.clamp(MIN_BITRATE, MAX_BITRATE).cast_signed();
     }
 
     /// Encodes one frame of interleaved samples between −1 and 1; the packet stays valid until the next call.
@@ -57,7 +57,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder that has heard nothing yet.
     pub fn new() -> Result<Self, DecodeError> {
-        let opus = OpusDecoder::new(RATE as i32, CHANNELS).map_err(|error| damaged(&error))?;
+        let opus = OpusDecoder::new(RATE.cast_signed(), CHANNELS).map_err(|error| damaged(&error))?;
         Ok(Self { opus })
     }
 

@@ -1,0 +1,342 @@
+//! Capture and playback against a real PulseAudio, and the whole way from one server's output to another's.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod support;
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use pf_audio::{
+    CHANNELS, FrameLength, RATE, Server, SoundError, Stop,
+    capture::{Capture, CaptureConfig},
+    opus::{DEFAULT_BITRATE, Encoder},
+    output::Output,
+    packet::{Packetiser, Redundancy},
+    playback::Playback,
+};
+use pf_media::time::Micros;
+use support::{PATIENCE, PulseAudio, level, pitch, tone};
+
+/// Listens until `enough` of what was heard last is there: a second of it.
+fn hear(capture: &mut Capture, enough: impl Fn(&[f32]) -> bool) -> Vec<f32> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut heard = Vec::new();
+    while Instant::now() < deadline {
+        if let Some(frame) = capture.next_frame(deadline).unwrap() {
+            heard.extend_from_slice(frame.samples);
+        }
+        let second = RATE as usize * CHANNELS;
+        if heard.len() >= second {
+            heard.drain(..heard.len() - second);
+            if enough(&heard) {
+                return heard;
+            }
+        }
+    }
+    panic!("it was not heard; what was has a level of {}", level(&heard));
+}
+
+fn is_tone(hertz: f64) -> impl Fn(&[f32]) -> bool {
+    move |heard| heard.chunks(960).all(|part| level(part) > 0.25) && (pitch(heard) - hertz).abs() < 1.0
+}
+
+/// A host and a client on servers of their own, and a network between them that loses one packet in twenty.
+struct Link {
+    playback: Arc<Playback>,
+    stop: Stop,
+    host: Option<thread::JoinHandle<()>>,
+}
+
+impl Link {
+    /// Streams what `host` plays to `client`; each frame is shown to `watch` first, with when it was heard.
+    fn start(
+        host: &PulseAudio,
+        client: &PulseAudio,
+        mut watch: impl FnMut(&[f32], Instant) + Send + 'static,
+    ) -> Self {
+        let origin = Instant::now();
+        let playback = Arc::new(Playback::start(client.server(), origin).unwrap());
+        let stop = Stop::new().unwrap();
+        let mut capture = host.listen(&stop);
+        let host = thread::spawn({
+            let playback = Arc::clone(&playback);
+            move || {
+                let mut encoder = Encoder::new(FrameLength::Ms10, DEFAULT_BITRATE).unwrap();
+                let mut packetiser = Packetiser::new(FrameLength::Ms10);
+                let media_time = |at: Instant| Micros::ZERO + at.saturating_duration_since(origin);
+                let far = Instant::now() + PATIENCE * 10;
+                for number in 0_u64.. {
+                    let Ok(Some(frame)) = capture.next_frame(far) else { return };
+                    watch(frame.samples, frame.heard);
+                    let payload = encoder.encode(frame.samples).unwrap();
+                    let mut bytes = Vec::new();
+                    packetiser.pack(media_time(frame.heard), payload, Redundancy::Two, &mut bytes);
+                    // One in twenty on average, two in a row now and then.
+                    if !matches!(number % 80, 3 | 30 | 31 | 57) {
+                        playback.receive(&bytes, media_time(Instant::now())).unwrap();
+                    }
+                }
+            }
+        });
+        Self { playback, stop, host: Some(host) }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.stop.stop();
+        if let Some(host) = self.host.take() {
+            _ = host.join();
+        }
+    }
+}
+
+#[test]
+fn a_tone_goes_from_output_to_output_through_five_percent_loss() {
+    let (host, client) = (PulseAudio::start(&["speaker"]), PulseAudio::start(&["speaker"]));
+    let _tone = host.play("speaker", tone(440.0));
+    let link = Link::start(&host, &client, |_, _| {});
+    let stop = Stop::new().unwrap();
+    let mut listener = client.listen(&stop);
+    hear(&mut listener, is_tone(440.0));
+    let before = link.playback.figures();
+
+    let far = Instant::now() + PATIENCE;
+    let mut heard = Vec::new();
+    while heard.len() < RATE as usize * CHANNELS * 5 {
+        heard.extend_from_slice(listener.next_frame(far).unwrap().unwrap().samples);
+    }
+    let after = link.playback.figures();
+    println!("{after:#?}");
+    assert!((pitch(&heard) - 440.0).abs() < 2.0, "{} Hz", pitch(&heard));
+    let repaired = after.sound.counts.repaired - before.sound.counts.repaired;
+    assert!(repaired >= 15, "{repaired}");
+    let quietest = heard.chunks(1_920).map(level).fold(1.0, f64::min);
+    assert!(quietest > 0.1, "a gap of 20 ms: {quietest}; {after:?}");
+    assert_eq!(after.trouble, None);
+}
+
+/// Clicks a second apart: each is heard at the other end, and how much later is what a person would measure.
+#[test]
+fn a_click_arrives_soon_and_when_the_figures_say() {
+    let (host, client) = (PulseAudio::start(&["speaker"]), PulseAudio::start(&["speaker"]));
+    let click =
+        |number: u64| if number % u64::from(RATE) < 240 { 0.9 * (number as f32 * 0.3).sin() } else { 0.0 };
+    let (sent, clicks) = mpsc::channel();
+    let mut finder = ClickFinder::default();
+    let link = Link::start(&host, &client, move |samples, heard| {
+        if let Some(at) = finder.find(samples, heard) {
+            _ = sent.send(at);
+        }
+    });
+    let _clicks = host.play("speaker", click);
+    let stop = Stop::new().unwrap();
+    let mut listener = client.listen(&stop);
+    let far = Instant::now() + PATIENCE;
+    let mut finder = ClickFinder::default();
+    let mut delays = Vec::new();
+    let mut asked = clicks.recv_timeout(PATIENCE).unwrap();
+    while delays.len() < 6 {
+        let frame = listener.next_frame(far).unwrap().expect("a click within the time");
+        let Some(at) = finder.find(frame.samples, frame.heard) else { continue };
+        // The latest click before this one is the one that it came from: they are a second apart.
+        while let Ok(next) = clicks.try_recv() {
+            asked = next;
+        }
+        delays.push(at.saturating_duration_since(asked));
+    }
+    let figures = link.playback.figures();
+    println!("{delays:?}\n{figures:#?}");
+    delays.sort();
+    let median = delays[delays.len() / 2];
+    assert!(median > Duration::from_millis(10), "nothing is that quick: {delays:?}");
+    assert!(median < Duration::from_millis(250), "{delays:?}");
+}
+
+/// Finds the beginning of a click after silence.
+#[derive(Default)]
+struct ClickFinder {
+    quiet: usize,
+}
+
+impl ClickFinder {
+    fn find(&mut self, samples: &[f32], heard: Instant) -> Option<Instant> {
+        let mut found = None;
+        for (index, sample) in samples.chunks(CHANNELS).enumerate() {
+            if sample[0].abs() < 0.2 {
+                self.quiet += 1;
+            } else {
+                if self.quiet > RATE as usize / 4 {
+                    found = Some(heard + Duration::from_secs(1) * index as u32 / RATE);
+                }
+                self.quiet = 0;
+            }
+        }
+        found
+    }
+}
+
+#[test]
+fn capture_follows_the_default_output() {
+    let server = PulseAudio::start(&["left", "right"]);
+    let (_low, _high) = (server.play("left", tone(440.0)), server.play("right", tone(880.0)));
+    let stop = Stop::new().unwrap();
+    let mut capture = server.listen(&stop);
+    hear(&mut capture, is_tone(440.0));
+    server.pactl(&["set-default-sink", "right"]);
+    hear(&mut capture, is_tone(880.0));
+}
+
+#[test]
+fn capture_and_playback_outlive_their_server() {
+    let (mut host, mut client) = (PulseAudio::start(&["speaker"]), PulseAudio::start(&["speaker"]));
+    let tone_before = host.play("speaker", tone(440.0));
+    let link = Link::start(&host, &client, |_, _| {});
+    let stop = Stop::new().unwrap();
+    hear(&mut client.listen(&stop), is_tone(440.0));
+
+    host.kill();
+    client.kill();
+    drop(tone_before);
+    let deadline = Instant::now() + PATIENCE;
+    while link.playback.figures().trouble.is_none() {
+        assert!(Instant::now() < deadline, "playback does not notice");
+        thread::yield_now();
+    }
+    let trouble = link.playback.figures().trouble.unwrap();
+    assert!(matches!(trouble, SoundError::Lost { .. } | SoundError::Unreachable { .. }), "{trouble:?}");
+
+    host.restart();
+    client.restart();
+    let _tone = host.play("speaker", tone(660.0));
+    hear(&mut client.listen(&stop), is_tone(660.0));
+    assert_eq!(link.playback.figures().trouble, None);
+}
+
+/// A person who plugs in headphones while the host's sound is playing hears it there.
+#[test]
+fn playback_follows_the_default_output() {
+    let (host, client) = (PulseAudio::start(&["speaker"]), PulseAudio::start(&["left", "right"]));
+    let _tone = host.play("speaker", tone(440.0));
+    let _link = Link::start(&host, &client, |_, _| {});
+    let stop = Stop::new().unwrap();
+    // A listener follows too, so that each hears what is the default output then.
+    let mut listener = client.listen(&stop);
+    hear(&mut listener, is_tone(440.0));
+    client.pactl(&["set-default-sink", "right"]);
+    hear(&mut client.listen(&stop), is_tone(440.0));
+}
+
+#[test]
+fn a_session_has_an_output_of_its_own_that_goes_with_it() {
+    let server = PulseAudio::start(&["speaker"]);
+    let stop = Stop::new().unwrap();
+    let output = Output::of_session(&server.server(), &stop).unwrap();
+    let (variable, name) = output.variable().unwrap();
+    assert_eq!(variable, "PULSE_SINK");
+    assert_eq!(server.outputs(), ["speaker".to_owned(), name.clone()]);
+
+    let _other = server.play("speaker", tone(440.0));
+    let _own = server.play(&name, tone(880.0));
+    let config = CaptureConfig { server: server.server(), output, length: FrameLength::Ms5 };
+    let mut capture = Capture::open(config, &stop).unwrap();
+    hear(&mut capture, is_tone(880.0));
+    // The session's output is no default: what it plays stays its own when that changes.
+    drop(capture);
+    assert_eq!(server.outputs(), ["speaker"]);
+}
+
+/// A host that crashed leaves an output behind; the next one clears it away, and nobody else's.
+#[test]
+fn an_output_of_a_crashed_host_is_cleared_away() {
+    use std::os::unix::fs::MetadataExt as _;
+    let server = PulseAudio::start(&["speaker"]);
+    let namespace = std::fs::metadata("/proc/self/ns/pid").unwrap().ino();
+    // No process has a number this high.
+    let gone = format!("punktfunk-session-{namespace}-4294967295-1");
+    let elsewhere = format!("punktfunk-session-{}-4294967295-1", namespace + 1);
+    for name in [&gone, &elsewhere] {
+        server.pactl(&["load-module", "module-null-sink", &format!("sink_name={name}")]);
+    }
+    let output = Output::of_session(&server.server(), &Stop::new().unwrap()).unwrap();
+    let (_, name) = output.variable().unwrap();
+    assert_eq!(server.outputs(), ["speaker".to_owned(), elsewhere, name]);
+}
+
+/// A restarted server has forgotten the session's output: it must be there again, under the name that programs know.
+#[test]
+fn a_sessions_output_is_made_anew_for_a_restarted_server() {
+    let mut server = PulseAudio::start(&["speaker"]);
+    let stop = Stop::new().unwrap();
+    let output = Output::of_session(&server.server(), &stop).unwrap();
+    let (_, name) = output.variable().unwrap();
+    let config = CaptureConfig { server: server.server(), output, length: FrameLength::Ms10 };
+    let mut capture = Capture::open(config, &stop).unwrap();
+    server.kill();
+    server.restart();
+    let deadline = Instant::now() + PATIENCE;
+    while capture.next_frame(deadline).unwrap().is_none() || !server.outputs().contains(&name) {
+        assert!(Instant::now() < deadline, "{:?}", server.outputs());
+    }
+}
+
+#[test]
+fn capture_ends_at_once_when_it_is_stopped() {
+    let server = PulseAudio::start(&["speaker"]);
+    let stop = Stop::new().unwrap();
+    let mut capture = server.listen(&stop);
+    let listener = thread::spawn(move || {
+        let far = Instant::now() + Duration::from_hours(24);
+        loop {
+            if let Err(error) = capture.next_frame(far) {
+                return error;
+            }
+        }
+    });
+    stop.stop();
+    assert_eq!(listener.join().unwrap(), SoundError::Stopped);
+}
+
+#[test]
+fn without_a_server_capture_says_so_and_playback_waits_for_one() {
+    let mut server = PulseAudio::start(&["speaker"]);
+    server.kill();
+    let config =
+        CaptureConfig { server: server.server(), output: Output::Default, length: FrameLength::Ms10 };
+    let error = Capture::open(config, &Stop::new().unwrap()).unwrap_err();
+    assert!(matches!(error, SoundError::Unreachable { .. }), "{error:?}");
+
+    let playback = Playback::start(server.server(), Instant::now()).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while playback.figures().trouble.is_none() {
+        assert!(Instant::now() < deadline);
+        thread::yield_now();
+    }
+    server.restart();
+    while playback.figures().trouble.is_some() {
+        assert!(Instant::now() < deadline);
+        thread::yield_now();
+    }
+}
+
+/// Something else that listens on a socket of that name is no sound server, and must not hang us.
+#[test]
+fn what_is_no_sound_server_is_an_error() {
+    let home = tempfile::tempdir().unwrap();
+    let socket = home.path().join("socket");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let other = thread::spawn(move || {
+        use std::io::Write as _;
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(&[0xFF; 64]).unwrap();
+    });
+    let server = Server { socket, cookie: None };
+    let config = CaptureConfig { server, output: Output::Default, length: FrameLength::Ms10 };
+    let error = Capture::open(config, &Stop::new().unwrap()).unwrap_err();
+    assert!(matches!(error, SoundError::Lost { .. }), "{error:?}");
+    other.join().unwrap();
+}
