@@ -375,8 +375,10 @@ pub const MAX_HOLD: Duration = Duration::from_millis(200);
 /// What a device's thread may be late by. Less would save little; more is heard by nobody and delays everything.
 const MARGIN: Duration = Duration::from_millis(3);
 
-/// How far above its target the lag may be before sound is left out: playing faster would take half a minute for more.
-const MAX_EXCESS: Duration = Duration::from_millis(80);
+/// How far above its target the lag may be before sound is left out.
+///
+/// More would be heard as sound that is late for its picture, and playing faster would take ten seconds to mend it.
+const MAX_EXCESS: Duration = Duration::from_millis(40);
 
 /// How long sound is filled in when nothing comes; by then it has faded out, and what the decoder makes up is noise.
 const PATIENCE: Duration = Duration::from_millis(60);

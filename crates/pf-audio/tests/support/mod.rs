@@ -18,7 +18,7 @@ use pf_audio::{
 use tempfile::TempDir;
 
 /// Longer than anything here takes on a machine that does everything at once.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A PulseAudio that only this test knows, with outputs that play into nothing; the first is the default one.
 pub(crate) struct PulseAudio {
@@ -182,10 +182,15 @@ pub(crate) fn level(samples: &[f32]) -> f64 {
     (sum / samples.len() as f64).sqrt()
 }
 
-/// The pitch of a tone: how often the left channel rises through zero.
+/// The pitch of a tone: how far apart the left channel rises through zero, the odd gap left out.
 pub(crate) fn pitch(samples: &[f32]) -> f64 {
     let left: Vec<f32> = samples.iter().step_by(CHANNELS).copied().collect();
-    let rises: Vec<usize> = (1..left.len()).filter(|&at| left[at - 1] < 0.0 && left[at] >= 0.0).collect();
-    let (first, last) = (rises[0], rises[rises.len() - 1]);
-    (rises.len() - 1) as f64 * f64::from(RATE) / (last - first) as f64
+    let rises = (1..left.len()).filter(|&at| left[at - 1] < 0.0 && left[at] >= 0.0);
+    // Where the line between the two samples crosses zero.
+    let rises: Vec<f64> =
+        rises.map(|at| at as f64 - f64::from(left[at] / (left[at] - left[at - 1]))).collect();
+    let mut periods: Vec<f64> = rises.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    periods.sort_by(f64::total_cmp);
+    let middle = &periods[periods.len() / 4..periods.len() * 3 / 4];
+    f64::from(RATE) * middle.len() as f64 / middle.iter().sum::<f64>()
 }
