@@ -18,7 +18,7 @@ use crate::setup::{Purpose, setup};
 pub(crate) enum Part {
     /// The wire schema as Rust.
     Proto,
-    /// The console's API as an OpenAPI document.
+    /// The console's API as an `OpenAPI` document.
     Openapi,
     /// That document as TypeScript, and the page as the host serves it.
     Page,

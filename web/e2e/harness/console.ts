@@ -31,6 +31,15 @@ export class Console {
     await this.button('Sign in').click();
   }
 
+  /** Types a password that is wrong, and waits until the page has said so and is ready for another. */
+  async failToSignIn(password: string): Promise<void> {
+    const answered = this.page.waitForResponse('**/api/v1/sign-in');
+    await this.signInByPassword(password);
+    expect((await answered).status()).toBe(401);
+    await expect(this.alert).toBeVisible();
+    await expect(this.password).toHaveValue('');
+  }
+
   /** Goes to a page by its link. */
   async go(name: PageName): Promise<void> {
     await this.page
@@ -50,6 +59,11 @@ export class Console {
 
   get password(): Locator {
     return this.page.getByLabel('Password', { exact: true });
+  }
+
+  /** What the page says because something went wrong. */
+  get alert(): Locator {
+    return this.page.getByRole('alert').filter({ hasText: /\S/ });
   }
 
   get dialog(): Locator {

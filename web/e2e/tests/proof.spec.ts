@@ -26,6 +26,7 @@ test('R8: after fifteen minutes arming asks for the password, once, and then goe
   await owner.dialog.getByLabel('Password').fill('not the password');
   await owner.button('Confirm', owner.dialog).click();
   await expect(owner.dialog.getByRole('alert').filter({ hasText: /\S/ })).toBeVisible();
+  await expect(owner.dialog.getByLabel('Password')).toHaveValue('');
   expect((await host.ctl<{ window: unknown }>('status')).window).toBeNull();
 
   await owner.dialog.getByLabel('Password').fill(host.password);

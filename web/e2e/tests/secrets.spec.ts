@@ -82,7 +82,7 @@ test('R4: a PIN that was cancelled is nowhere either', async ({ owner, host }) =
 /** Logs are sent to strangers for help. */
 test('R8: no password, link or cookie is in any log', async ({ visitor, host }) => {
   await visitor.open();
-  await visitor.signInByPassword('not the password');
+  await visitor.failToSignIn('not the password');
   await visitor.signInByPassword(host.password);
   await visitor.live();
   const link = await host.freshLink();

@@ -1,4 +1,4 @@
-//! Has the host print its API as an OpenAPI document, which is committed as `crates/pf-console/openapi.json`.
+//! Has the host print its API as an `OpenAPI` document, which is committed as `crates/pf-console/openapi.json`.
 
 use std::{path::Path, process::Command};
 

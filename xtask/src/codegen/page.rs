@@ -36,8 +36,8 @@ pub(super) fn check(root: &Path) -> Result<()> {
     types.with_context(|| stale(TYPES, "the API's document"))?;
     let built = process::target_directory(root)?.join(SCRATCH);
     let place = built.to_str().context("the target directory's path is no text")?;
-    let build = ["run", "build", "--", "--emptyOutDir", "--outDir", place];
-    process::read(&mut process::npm(&root.join(SOURCE), build))?;
+    let command = ["run", "build", "--", "--emptyOutDir", "--outDir", place];
+    process::read(&mut process::npm(&root.join(SOURCE), command))?;
     let different = differences(&files(&root.join(PAGE))?, &files(&built)?);
     ensure!(different.is_empty(), "{} (see {})", stale(PAGE, SOURCE), different.join(", "));
     Ok(())
