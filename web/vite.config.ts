@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 const HOST = 'https://localhost:9777';
 
 export default defineConfig({
-  plugins: [svelte({ compilerOptions: { runes: true } })],
+  plugins: [svelte({ configFile: false, compilerOptions: { runes: true } })],
   build: {
     outDir: '../crates/pf-console/page',
     emptyOutDir: true,

@@ -26,7 +26,11 @@ export const dateTime = (at: string): string => short.format(new Date(at));
 export const time = (at: string): string => timeOfDay.format(new Date(at));
 
 /** The day of a moment, as a heading: `today` and `yesterday` by their names. */
-export function day(at: string, nowMs: number, names: { today: string; yesterday: string }): string {
+export function day(
+  at: string,
+  nowMs: number,
+  names: { today: string; yesterday: string },
+): string {
   const moment = new Date(at);
   const today = new Date(nowMs);
   if (moment.toDateString() === today.toDateString()) return names.today;

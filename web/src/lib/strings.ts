@@ -17,7 +17,10 @@ const audit: Record<string, Sentence> = {
     '{name} tried a wrong PIN, or broke off.',
   ],
   requested: ['A device asked for access.', '{name} asked for access.'],
-  approved: ['A device was approved, with a check code.', '{name} was approved, with a check code.'],
+  approved: [
+    'A device was approved, with a check code.',
+    '{name} was approved, with a check code.',
+  ],
   approved_not_compared: [
     'A device was approved with nothing to compare.',
     '{name} was approved with nothing to compare.',
@@ -86,7 +89,8 @@ export const strings = {
   errors: {
     unreachable: 'The host does not answer.',
     unreachableHint: 'Check that punktfunk-host is running and that this device is on its network.',
-    unreadable: (status: number) => `The host answered in a way that this page does not know (${status}).`,
+    unreadable: (status: number) =>
+      `The host answered in a way that this page does not know (${status}).`,
     unreadableHint: 'Reload the page: the host may have been updated.',
     copyFailed: 'The browser did not allow copying.',
     copyFailedHint: 'Select the text and copy it by hand.',

@@ -64,7 +64,12 @@ export async function call<Answer>(method: Method, path: string, body?: object):
     response = await fetch(API + path, init);
     text = await response.text();
   } catch {
-    throw new ApiError(0, 'unreachable', strings.errors.unreachable, strings.errors.unreachableHint);
+    throw new ApiError(
+      0,
+      'unreachable',
+      strings.errors.unreachable,
+      strings.errors.unreachableHint,
+    );
   }
   const answer = parse(text);
   if (!response.ok) {

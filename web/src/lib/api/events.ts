@@ -85,7 +85,9 @@ export class EventStream {
       });
     };
     on('alive', () => undefined);
-    on('changed', (data) => this.listener.changed((JSON.parse(data) as { topics: Topic[] }).topics));
+    on('changed', (data) =>
+      this.listener.changed((JSON.parse(data) as { topics: Topic[] }).topics),
+    );
     on('figures', (data) => this.listener.figures(JSON.parse(data) as Session[]));
     on('missed', () => this.listener.missed());
     on('audit', (data) => this.#audited(JSON.parse(data) as AuditEntry));

@@ -6,7 +6,16 @@
 import { api } from '../api/calls';
 import { ApiError, onSignedOut } from '../api/client';
 import { EventStream, type Topic } from '../api/events';
-import type { AuditEntry, Device, Facts, LastWindow, Request, Session, SignIn, Window } from '../api/schema';
+import type {
+  AuditEntry,
+  Device,
+  Facts,
+  LastWindow,
+  Request,
+  Session,
+  SignIn,
+  Window,
+} from '../api/schema';
 import { grouped } from '../format';
 import { strings } from '../strings';
 import { clock } from './clock.svelte';
@@ -147,7 +156,9 @@ class Host {
     const stay = this.#stay;
     try {
       const status = await api.status();
-      if (stay === this.#stay) this.facts = status;
+      // Without the PIN, which this answer repeats.
+      const { window, last_window, devices, requests, sessions, ...facts } = status;
+      if (stay === this.#stay) this.facts = facts;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
     }
@@ -188,7 +199,8 @@ class Host {
     const name = ended.name ?? ended.fingerprint_for_the_eye ?? strings.someDevice;
     const words = strings.pairing;
     if (ended.outcome === 'wrong_pin') notices.alarm(words.wrongPin.replace('{name}', () => name));
-    else if (ended.outcome === 'paired') notices.announce(words.paired.replace('{name}', () => name));
+    else if (ended.outcome === 'paired')
+      notices.announce(words.paired.replace('{name}', () => name));
     else notices.announce(words[ended.outcome]);
   }
 
@@ -196,10 +208,11 @@ class Host {
     const known = this.requests;
     this.requests = requests.map((request) => ({ ...request, receivedAt: Date.now() }));
     if (known === null) return;
-    for (const { id, name, check_code: code } of requests) {
-      if (known.some((old) => old.id === id)) continue;
-      notices.announce(strings.requests.fresh(name, code === null ? null : grouped(code).join(' ')));
-    }
+    const fresh = requests.filter(({ id }) => !known.some((old) => old.id === id));
+    const sentences = fresh.map(({ name, check_code: code }) =>
+      strings.requests.fresh(name, code === null ? null : grouped(code).join(' ')),
+    );
+    if (sentences.length > 0) notices.announce(sentences.join(' '));
   }
 
   #takeSessions(sessions: Session[]): void {
