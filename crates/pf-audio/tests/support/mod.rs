@@ -1,17 +1,17 @@
-//! A real PulseAudio of a test's own, and something that plays on it.
+//! A real sound server of a test's own, PulseAudio or PipeWire, and something that plays on it.
 
 use std::{
     f64::consts::TAU,
     fs,
     io::Write as _,
-    path::Path,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use pf_audio::{
-    CHANNELS, FrameLength, RATE, Server, SoundError, Stop,
+    CHANNELS, FrameLength, RATE, Server, Stop,
     capture::{Capture, CaptureConfig},
     output::Output,
 };
@@ -20,43 +20,92 @@ use tempfile::TempDir;
 /// Longer than anything here takes on a machine that does everything at once.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A PulseAudio that only this test knows, with outputs that play into nothing; the first is the default one.
-pub(crate) struct PulseAudio {
-    home: TempDir,
-    outputs: Vec<&'static str>,
-    process: Child,
+/// Which sound server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    PulseAudio,
+    PipeWire,
 }
 
-impl PulseAudio {
-    pub(crate) fn start(outputs: &[&'static str]) -> Self {
+/// A sound server that only this test knows, with outputs that play into nothing; the first is the default one.
+pub(crate) struct SoundServer {
+    kind: Kind,
+    home: TempDir,
+    outputs: Vec<&'static str>,
+    processes: Vec<Child>,
+}
+
+impl SoundServer {
+    pub(crate) fn start(kind: Kind, outputs: &[&'static str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let process = spawn(home.path(), outputs);
-        let server = Self { home, outputs: outputs.to_vec(), process };
-        server.wait();
+        let mut server = Self { kind, home, outputs: outputs.to_vec(), processes: Vec::new() };
+        server.restart();
         server
     }
 
     pub(crate) fn server(&self) -> Server {
-        Server { socket: self.home.path().join("socket"), cookie: None }
+        Server { socket: self.path("pulse/native"), cookie: None }
     }
 
     /// Kills it, as if it had crashed.
     pub(crate) fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        _ = fs::remove_file(self.home.path().join("socket"));
+        for mut process in self.processes.drain(..).rev() {
+            _ = process.kill();
+            _ = process.wait();
+        }
+        for socket in ["pulse/native", "pipewire-0", "bus"] {
+            _ = fs::remove_file(self.path(socket));
+        }
     }
 
+    /// Starts it, and waits until it is there with its outputs.
     pub(crate) fn restart(&mut self) {
-        self.process = spawn(self.home.path(), &self.outputs);
-        self.wait();
+        fs::create_dir_all(self.home.path().join("pulse")).unwrap();
+        match self.kind {
+            Kind::PulseAudio => {
+                let socket = self.server().socket;
+                let options =
+                    ["--system=false", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "-n"];
+                let protocol =
+                    format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display());
+                self.spawn("pulseaudio", &[&options[..], &["-L", &protocol]].concat());
+            }
+            Kind::PipeWire => {
+                // The session manager wants both of these to be there when it starts.
+                let bus = format!("--address=unix:path={}", self.path("bus").display());
+                self.spawn("dbus-daemon", &["--session", "--nofork", "--nopidfile", &bus]);
+                self.spawn("pipewire", &[]);
+                self.wait_until("its parts are there", |server| {
+                    server.path("bus").exists() && server.path("pipewire-0").exists()
+                });
+                self.spawn("wireplumber", &[]);
+                self.spawn("pipewire-pulse", &[]);
+            }
+        }
+        self.wait_until("it answers", |server| server.try_pactl(&["info"]).is_ok());
+        for output in &self.outputs {
+            self.pactl(&["load-module", "module-null-sink", &format!("sink_name={output}"), "rate=48000"]);
+        }
+        // PipeWire makes an output of its own until there is another, and takes its time to change the default.
+        self.wait_until("its outputs are there", |server| server.outputs().len() == server.outputs.len());
+        // PipeWire's session manager, which keeps the default, is the last to come up.
+        self.wait_until("it takes a default output", |server| {
+            server.try_pactl(&["set-default-sink", server.outputs[0]]).is_ok()
+        });
+        self.wait_until("it has its default output", |server| {
+            server.pactl(&["get-default-sink"]).trim() == server.outputs[0]
+        });
     }
 
     /// Runs pactl, and returns what it prints.
     pub(crate) fn pactl(&self, arguments: &[&str]) -> String {
-        let output = self.client("pactl").args(arguments).output().unwrap();
-        assert!(output.status.success(), "pactl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        self.try_pactl(arguments).unwrap_or_else(|error| panic!("pactl {arguments:?}: {error}"))
+    }
+
+    fn try_pactl(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.client("pactl").args(arguments).output().expect(INSTALL);
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     /// The names of its outputs.
@@ -81,7 +130,7 @@ impl PulseAudio {
             .args(format)
             .stdin(Stdio::piped())
             .spawn()
-            .expect("pacat: install pulseaudio-utils");
+            .expect(INSTALL);
         let mut pipe = process.stdin.take().unwrap();
         let feeder = thread::spawn(move || {
             for start in (0..).step_by(480) {
@@ -106,54 +155,45 @@ impl PulseAudio {
         command
     }
 
-    fn wait(&self) {
+    /// Starts a program of the server, in a home of its own.
+    fn spawn(&mut self, program: &str, arguments: &[&str]) {
+        let home = self.home.path();
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env("HOME", home)
+            .env("XDG_RUNTIME_DIR", home)
+            .env("PIPEWIRE_RUNTIME_DIR", home);
+        command
+            .env_remove("PULSE_SERVER")
+            .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", self.path("bus").display()))
+            .env_remove("DISPLAY");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        self.processes.push(command.spawn().expect(INSTALL));
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn wait_until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        let stop = Stop::new().unwrap();
-        loop {
-            let config =
-                CaptureConfig { server: self.server(), output: Output::Default, length: FrameLength::Ms10 };
-            match Capture::open(config, &stop) {
-                Ok(_) if self.outputs().len() == self.outputs.len() => return,
-                Ok(_) | Err(SoundError::Unreachable { .. } | SoundError::NoOutput) => {}
-                Err(error) => panic!("PulseAudio: {error}"),
-            }
-            assert!(Instant::now() < deadline, "PulseAudio does not come up");
+        while !holds(self) {
+            assert!(Instant::now() < deadline, "{:?}: waited in vain until {what}", self.kind);
             thread::yield_now();
         }
     }
 }
 
-impl Drop for PulseAudio {
+impl Drop for SoundServer {
     fn drop(&mut self) {
-        _ = self.process.kill();
-        _ = self.process.wait();
+        self.kill();
     }
 }
 
-fn spawn(home: &Path, outputs: &[&str]) -> Child {
-    let mut command = Command::new("pulseaudio");
-    command
-        .args([
-            "--system=false",
-            "--daemonize=no",
-            "--use-pid-file=no",
-            "--exit-idle-time=-1",
-            "--log-level=error",
-            "-n",
-        ])
-        .arg("-L")
-        .arg(format!(
-            "module-native-protocol-unix socket={} auth-anonymous=1",
-            home.join("socket").display()
-        ));
-    for output in outputs {
-        command.arg("-L").arg(format!("module-null-sink sink_name={output} rate=48000"));
-    }
-    command.env("HOME", home).env("XDG_RUNTIME_DIR", home).env_remove("PULSE_SERVER").stderr(Stdio::null());
-    command.spawn().expect(
-        "pulseaudio: these tests want pulseaudio and pulseaudio-utils, as `cargo xtask test` installs",
-    )
-}
+/// What is missing when a program cannot be started.
+const INSTALL: &str =
+    "these tests want pulseaudio, pulseaudio-utils, pipewire, pipewire-pulse and wireplumber";
 
 /// A program that plays, until it is dropped.
 pub(crate) struct Player {
@@ -171,7 +211,7 @@ impl Drop for Player {
     }
 }
 
-/// A tone for [`PulseAudio::play`].
+/// A tone for [`SoundServer::play`].
 pub(crate) fn tone(hertz: f64) -> impl Fn(u64) -> f32 + Send + 'static {
     move |number| (0.5 * (number as f64 * hertz / f64::from(RATE) * TAU).sin()) as f32
 }

@@ -1,4 +1,4 @@
-//! Capture and playback against a real PulseAudio, and the whole way from one server's output to another's.
+//! Capture and playback against a real PulseAudio and a real PipeWire, and the whole way from one server's output to another's.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -20,7 +20,32 @@ use pf_audio::{
     playback::Playback,
 };
 use pf_media::time::Micros;
-use support::{PATIENCE, PulseAudio, level, pitch, tone};
+use support::{Kind, PATIENCE, SoundServer, level, pitch, tone};
+
+/// Each of these on both servers.
+macro_rules! on_both_servers {
+    ($($name:ident,)*) => {
+        mod pulseaudio {
+            $(#[test] fn $name() { super::$name(super::Kind::PulseAudio); })*
+        }
+        mod pipewire {
+            $(#[test] fn $name() { super::$name(super::Kind::PipeWire); })*
+        }
+    };
+}
+
+on_both_servers! {
+    a_tone_goes_from_output_to_output_through_five_percent_loss,
+    a_click_arrives_soon_and_when_the_figures_say,
+    capture_follows_the_default_output,
+    capture_and_playback_outlive_their_server,
+    playback_follows_the_default_output,
+    a_session_has_an_output_of_its_own_that_goes_with_it,
+    an_output_of_a_crashed_host_is_cleared_away,
+    a_sessions_output_is_made_anew_for_a_restarted_server,
+    capture_ends_at_once_when_it_is_stopped,
+    without_a_server_capture_says_so_and_playback_waits_for_one,
+}
 
 /// Listens until the last second of what was heard is `enough`.
 ///
@@ -56,8 +81,8 @@ struct Link {
 impl Link {
     /// Streams what `host` plays to `client`; each frame is shown to `watch` first, with when it was heard.
     fn start(
-        host: &PulseAudio,
-        client: &PulseAudio,
+        host: &SoundServer,
+        client: &SoundServer,
         mut watch: impl FnMut(&[f32], Instant) + Send + 'static,
     ) -> Self {
         let origin = Instant::now();
@@ -97,9 +122,8 @@ impl Drop for Link {
     }
 }
 
-#[test]
-fn a_tone_goes_from_output_to_output_through_five_percent_loss() {
-    let (host, client) = (PulseAudio::start(&["speaker"]), PulseAudio::start(&["speaker"]));
+fn a_tone_goes_from_output_to_output_through_five_percent_loss(kind: Kind) {
+    let (host, client) = (SoundServer::start(kind, &["speaker"]), SoundServer::start(kind, &["speaker"]));
     let _tone = host.play("speaker", tone(440.0));
     let link = Link::start(&host, &client, |_, _| {});
     let stop = Stop::new().unwrap();
@@ -123,9 +147,8 @@ fn a_tone_goes_from_output_to_output_through_five_percent_loss() {
 }
 
 /// Clicks a second apart: each is heard at the other end, and how much later is what a person would measure.
-#[test]
-fn a_click_arrives_soon_and_when_the_figures_say() {
-    let (host, client) = (PulseAudio::start(&["speaker"]), PulseAudio::start(&["speaker"]));
+fn a_click_arrives_soon_and_when_the_figures_say(kind: Kind) {
+    let (host, client) = (SoundServer::start(kind, &["speaker"]), SoundServer::start(kind, &["speaker"]));
     let click =
         |number: u64| if number % u64::from(RATE) < 240 { 0.9 * (number as f32 * 0.3).sin() } else { 0.0 };
     let (sent, clicks) = mpsc::channel();
@@ -182,9 +205,8 @@ impl ClickFinder {
     }
 }
 
-#[test]
-fn capture_follows_the_default_output() {
-    let server = PulseAudio::start(&["left", "right"]);
+fn capture_follows_the_default_output(kind: Kind) {
+    let server = SoundServer::start(kind, &["left", "right"]);
     let (_low, _high) = (server.play("left", tone(440.0)), server.play("right", tone(880.0)));
     let stop = Stop::new().unwrap();
     let mut capture = server.listen(&stop);
@@ -193,9 +215,9 @@ fn capture_follows_the_default_output() {
     hear(&mut capture, is_tone(880.0));
 }
 
-#[test]
-fn capture_and_playback_outlive_their_server() {
-    let (mut host, mut client) = (PulseAudio::start(&["speaker"]), PulseAudio::start(&["speaker"]));
+fn capture_and_playback_outlive_their_server(kind: Kind) {
+    let (mut host, mut client) =
+        (SoundServer::start(kind, &["speaker"]), SoundServer::start(kind, &["speaker"]));
     let tone_before = host.play("speaker", tone(440.0));
     let link = Link::start(&host, &client, |_, _| {});
     let stop = Stop::new().unwrap();
@@ -220,9 +242,9 @@ fn capture_and_playback_outlive_their_server() {
 }
 
 /// A person who plugs in headphones while the host's sound is playing hears it there.
-#[test]
-fn playback_follows_the_default_output() {
-    let (host, client) = (PulseAudio::start(&["speaker"]), PulseAudio::start(&["left", "right"]));
+fn playback_follows_the_default_output(kind: Kind) {
+    let (host, client) =
+        (SoundServer::start(kind, &["speaker"]), SoundServer::start(kind, &["left", "right"]));
     let _tone = host.play("speaker", tone(440.0));
     let _link = Link::start(&host, &client, |_, _| {});
     let stop = Stop::new().unwrap();
@@ -233,9 +255,8 @@ fn playback_follows_the_default_output() {
     hear(&mut client.listen(&stop), is_tone(440.0));
 }
 
-#[test]
-fn a_session_has_an_output_of_its_own_that_goes_with_it() {
-    let server = PulseAudio::start(&["speaker"]);
+fn a_session_has_an_output_of_its_own_that_goes_with_it(kind: Kind) {
+    let server = SoundServer::start(kind, &["speaker"]);
     let stop = Stop::new().unwrap();
     let output = Output::of_session(&server.server(), &stop).unwrap();
     let (variable, name) = output.variable().unwrap();
@@ -253,10 +274,9 @@ fn a_session_has_an_output_of_its_own_that_goes_with_it() {
 }
 
 /// A host that crashed leaves an output behind; the next one clears it away, and nobody else's.
-#[test]
-fn an_output_of_a_crashed_host_is_cleared_away() {
+fn an_output_of_a_crashed_host_is_cleared_away(kind: Kind) {
     use std::os::unix::fs::MetadataExt as _;
-    let server = PulseAudio::start(&["speaker"]);
+    let server = SoundServer::start(kind, &["speaker"]);
     let namespace = std::fs::metadata("/proc/self/ns/pid").unwrap().ino();
     // No process has a number this high.
     let gone = format!("punktfunk-session-{namespace}-4294967295-1");
@@ -270,9 +290,8 @@ fn an_output_of_a_crashed_host_is_cleared_away() {
 }
 
 /// A restarted server has forgotten the session's output: it must be there again, under the name that programs know.
-#[test]
-fn a_sessions_output_is_made_anew_for_a_restarted_server() {
-    let mut server = PulseAudio::start(&["speaker"]);
+fn a_sessions_output_is_made_anew_for_a_restarted_server(kind: Kind) {
+    let mut server = SoundServer::start(kind, &["speaker"]);
     let stop = Stop::new().unwrap();
     let output = Output::of_session(&server.server(), &stop).unwrap();
     let (_, name) = output.variable().unwrap();
@@ -286,9 +305,8 @@ fn a_sessions_output_is_made_anew_for_a_restarted_server() {
     }
 }
 
-#[test]
-fn capture_ends_at_once_when_it_is_stopped() {
-    let server = PulseAudio::start(&["speaker"]);
+fn capture_ends_at_once_when_it_is_stopped(kind: Kind) {
+    let server = SoundServer::start(kind, &["speaker"]);
     let stop = Stop::new().unwrap();
     let mut capture = server.listen(&stop);
     let listener = thread::spawn(move || {
@@ -303,9 +321,8 @@ fn capture_ends_at_once_when_it_is_stopped() {
     assert_eq!(listener.join().unwrap(), SoundError::Stopped);
 }
 
-#[test]
-fn without_a_server_capture_says_so_and_playback_waits_for_one() {
-    let mut server = PulseAudio::start(&["speaker"]);
+fn without_a_server_capture_says_so_and_playback_waits_for_one(kind: Kind) {
+    let mut server = SoundServer::start(kind, &["speaker"]);
     server.kill();
     let config =
         CaptureConfig { server: server.server(), output: Output::Default, length: FrameLength::Ms10 };
