@@ -80,7 +80,8 @@ export const strings = {
 
   connection: {
     live: 'Live',
-    connecting: 'Connecting…',
+    connecting: 'Connecting',
+    offline: 'Offline',
     lost: 'Connection lost, reconnecting…',
     lostMore: 'What you see may be out of date.',
     back: 'Connected again.',
