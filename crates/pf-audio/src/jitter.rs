@@ -80,8 +80,6 @@ pub struct Frame {
     pub length: FrameLength,
     /// When its first sample was heard, on the sender's clock.
     pub captured: Micros,
-    /// Whether it follows on what was played before it; else the two want to be blended.
-    pub follows: bool,
 }
 
 /// What has happened so far, in frames unless said otherwise.
@@ -148,22 +146,12 @@ impl JitterBuffer {
         if let Some(frame) = self.frames.remove(&next) {
             return Take::Frame(self.play(next, frame, now));
         }
-        let Some((&first, _)) = self.frames.first_key_value() else {
-            self.starved += 1;
-            if self.length.duration() * self.starved > PATIENCE {
-                self.running = false;
-                return Take::Silence;
-            }
-            self.counts.stretched += 1;
+        if self.frames.first_key_value().is_some_and(|(&first, _)| first - next <= MAX_GAP) {
+            self.miss(next);
+            self.next = Some(next + 1);
             return Take::Conceal(self.length);
-        };
-        if first - next > MAX_GAP {
-            self.running = false;
-            return self.start(now);
         }
-        self.miss(next);
-        self.next = Some(next + 1);
-        Take::Conceal(self.length)
+        self.bridge(now)
     }
 
     /// How many of the sender's samples to play in the time of one of the device's.
@@ -196,6 +184,20 @@ impl JitterBuffer {
         self.counts
     }
 
+    /// Goes on where nothing is near: with what is due, or by filling in until sound has faded out.
+    fn bridge(&mut self, now: Micros) -> Take {
+        if let found @ Take::Frame(_) = self.start(now) {
+            return found;
+        }
+        self.starved += 1;
+        if self.length.duration() * self.starved > PATIENCE {
+            self.running = false;
+            return Take::Silence;
+        }
+        self.counts.stretched += 1;
+        Take::Conceal(self.length)
+    }
+
     /// Begins with the latest frame that is due.
     fn start(&mut self, now: Micros) -> Take {
         let target = self.target();
@@ -211,21 +213,21 @@ impl JitterBuffer {
         self.running = true;
         self.excess = 0.0;
         match self.frames.remove(&first) {
-            Some(frame) => Take::Frame(Frame { follows: false, ..self.play(first, frame, now) }),
+            Some(frame) => Take::Frame(self.play(first, frame, now)),
             None => Take::Silence,
         }
     }
 
     /// Plays `frame`, or a later one when it is far too late.
     fn play(&mut self, number: i64, frame: Waiting, now: Micros) -> Frame {
-        let (mut number, mut frame, mut follows) = (number, frame, true);
+        let (mut number, mut frame) = (number, frame);
         let target = self.target();
         if self.transits.lag(now, frame.captured) > target + MAX_EXCESS {
             while self.transits.lag(now, frame.captured) > target
                 && let Some((next, later)) = self.frames.pop_first()
             {
                 self.counts.skipped += next.abs_diff(number);
-                (number, frame, follows) = (next, later, false);
+                (number, frame) = (next, later);
             }
             self.excess = 0.0;
         }
@@ -236,7 +238,7 @@ impl JitterBuffer {
         self.starved = 0;
         self.counts.heard += 1;
         self.counts.repaired += u64::from(frame.repaired);
-        Frame { payload: frame.payload, length: frame.length, captured: frame.captured, follows }
+        Frame { payload: frame.payload, length: frame.length, captured: frame.captured }
     }
 
     fn miss(&mut self, number: i64) {
@@ -383,7 +385,7 @@ const MAX_EXCESS: Duration = Duration::from_millis(40);
 /// How long sound is filled in when nothing comes; by then it has faded out, and what the decoder makes up is noise.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// How many frames in a row are made up for before sound stops until the next is due: 60 ms of the longer ones.
+/// How many frames in a row are made up for; over a longer gap sound goes on when the next is due.
 const MAX_GAP: i64 = 6;
 
 /// The share of the excess that a second takes into the smoothed one.

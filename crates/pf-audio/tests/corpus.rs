@@ -1,7 +1,5 @@
 //! Every run of packets that a fuzzer once found worth keeping is received anew, on every run of the tests.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
 use std::{fs, path::Path, time::Duration};
 
 use pf_audio::{packet::AudioPacket, receiver::Receiver};

@@ -20,7 +20,7 @@ use pf_audio::{
     playback::Playback,
 };
 use pf_media::time::Micros;
-use support::{Kind, PATIENCE, SoundServer, level, pitch, tone};
+use support::{Kind, PATIENCE, PAUSE, SoundServer, level, pitch, tone};
 
 /// Each of these on both servers.
 macro_rules! on_both_servers {
@@ -229,7 +229,7 @@ fn capture_and_playback_outlive_their_server(kind: Kind) {
     let deadline = Instant::now() + PATIENCE;
     while link.playback.figures().trouble.is_none() {
         assert!(Instant::now() < deadline, "playback does not notice");
-        thread::yield_now();
+        thread::sleep(PAUSE);
     }
     let trouble = link.playback.figures().trouble.unwrap();
     assert!(matches!(trouble, SoundError::Lost { .. } | SoundError::Unreachable { .. }), "{trouble:?}");
@@ -333,12 +333,12 @@ fn without_a_server_capture_says_so_and_playback_waits_for_one(kind: Kind) {
     let deadline = Instant::now() + PATIENCE;
     while playback.figures().trouble.is_none() {
         assert!(Instant::now() < deadline);
-        thread::yield_now();
+        thread::sleep(PAUSE);
     }
     server.restart();
     while playback.figures().trouble.is_some() {
         assert!(Instant::now() < deadline);
-        thread::yield_now();
+        thread::sleep(PAUSE);
     }
 }
 

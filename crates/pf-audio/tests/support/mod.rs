@@ -17,6 +17,9 @@ use pf_audio::{
 };
 use tempfile::TempDir;
 
+/// Between two looks at something that is waited for.
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
+
 /// Longer than anything here takes on a machine that does everything at once.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -180,7 +183,7 @@ impl SoundServer {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self) {
             assert!(Instant::now() < deadline, "{:?}: waited in vain until {what}", self.kind);
-            thread::yield_now();
+            thread::sleep(PAUSE);
         }
     }
 }
