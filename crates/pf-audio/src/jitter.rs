@@ -143,6 +143,13 @@ impl JitterBuffer {
     pub fn take(&mut self, now: Micros, ahead: Duration) -> Take {
         self.transits.asked(now, ahead);
         let Some(next) = self.next.filter(|_| self.running) else { return self.start(now) };
+        if self
+            .frames
+            .get(&next)
+            .is_some_and(|frame| self.transits.lag(now, frame.captured) + MAX_EXCESS < self.hold)
+        {
+            return self.bridge(now);
+        }
         if let Some(frame) = self.frames.remove(&next) {
             return Take::Frame(self.play(next, frame, now));
         }
@@ -184,7 +191,8 @@ impl JitterBuffer {
         self.counts
     }
 
-    /// Goes on where nothing is near: with what is due, or by filling in until sound has faded out.
+    /// Goes on where nothing is near, or all is far too early: with what is due, or by filling in until sound has faded
+    /// out.
     fn bridge(&mut self, now: Micros) -> Take {
         if let found @ Take::Frame(_) = self.start(now) {
             return found;
@@ -377,9 +385,10 @@ pub const MAX_HOLD: Duration = Duration::from_millis(200);
 /// What a device's thread may be late by. Less would save little; more is heard by nobody and delays everything.
 const MARGIN: Duration = Duration::from_millis(3);
 
-/// How far above its target the lag may be before sound is left out.
+/// How far above its target the lag may be before sound is left out, and how far before its picture before it is held
+/// back at once.
 ///
-/// More would be heard as sound that is late for its picture, and playing faster would take ten seconds to mend it.
+/// More would be noticed, and playing faster or slower would take ten seconds to mend it.
 const MAX_EXCESS: Duration = Duration::from_millis(40);
 
 /// How long sound is filled in when nothing comes; by then it has faded out, and what the decoder makes up is noise.

@@ -281,6 +281,12 @@ fn sound_waits_for_a_slow_picture_and_no_longer_than_that() {
     let mut world = World::new(8);
     world.run(Duration::from_secs(10));
     world.buffer.hold(Duration::from_millis(90));
+    world.run(Duration::from_millis(100));
+    assert!(
+        world.buffer.lag() >= Duration::from_millis(50),
+        "within 40 ms at once: {:?}",
+        world.buffer.lag()
+    );
     world.run(Duration::from_mins(1));
     let lag = world.buffer.lag().as_secs_f64();
     assert!((lag - 0.090).abs() < 0.005, "{lag}");

@@ -158,28 +158,35 @@ fn a_click_arrives_soon_and_when_the_figures_say(kind: Kind) {
             _ = sent.send(at);
         }
     });
+    // As if pictures took no time: then sound is after them by as much as it takes itself.
+    link.playback.picture_shown(Micros(1), Micros(1));
     let _clicks = host.play("speaker", click);
     let stop = Stop::new().unwrap();
     let mut listener = client.listen(&stop);
     let far = Instant::now() + PATIENCE;
     let mut finder = ClickFinder::default();
-    let mut delays = Vec::new();
+    let mut clicks_heard: Vec<(Duration, Duration)> = Vec::new();
     let mut asked = clicks.recv_timeout(PATIENCE).unwrap();
-    while delays.len() < 6 {
+    while clicks_heard.len() < 6 {
         let frame = listener.next_frame(far).unwrap().expect("a click within the time");
         let Some(at) = finder.find(frame.samples, frame.heard) else { continue };
         // The latest click before this one is the one that it came from: they are a second apart.
         while let Ok(next) = clicks.try_recv() {
             asked = next;
         }
-        delays.push(at.saturating_duration_since(asked));
+        let said = link.playback.figures().sound.after_picture.unwrap();
+        clicks_heard.push((at.saturating_duration_since(asked), Duration::from_micros(said.unsigned_abs())));
     }
-    let figures = link.playback.figures();
-    println!("{delays:?} {figures:?}");
-    delays.sort();
-    let median = delays[delays.len() / 2];
-    assert!(median > Duration::from_millis(10), "nothing is that quick: {delays:?}");
-    assert!(median < Duration::from_millis(250), "{delays:?}");
+    println!("heard and said: {clicks_heard:?}; {:?}", link.playback.figures());
+    let median = |of: fn(&(Duration, Duration)) -> Duration| {
+        let mut all: Vec<Duration> = clicks_heard.iter().map(of).collect();
+        all.sort();
+        all[all.len() / 2]
+    };
+    let (heard, error) = (median(|click| click.0), median(|click| click.0.abs_diff(click.1)));
+    assert!(heard > Duration::from_millis(10), "nothing is that quick: {heard:?}");
+    assert!(heard < Duration::from_millis(250), "{heard:?}");
+    assert!(error < Duration::from_millis(40), "{clicks_heard:?}");
 }
 
 /// Finds the beginning of a click after silence.
