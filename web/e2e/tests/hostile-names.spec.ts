@@ -105,7 +105,8 @@ test('inv 48: an oversized name is refused or cut, and the page keeps its shape'
   for (const width of [390, 1280]) {
     await owner.page.setViewportSize({ width, height: 900 });
     expect(await overflow(owner.page)).toBeLessThanOrEqual(0);
-    await expect(owner.button('Deny', request)).toBeInViewport();
+    // It can be reached and is not covered: a click would hit it.
+    await owner.button('Deny', request).click({ trial: true });
   }
 });
 
