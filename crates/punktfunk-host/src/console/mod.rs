@@ -51,6 +51,8 @@ struct Place {
     origin: String,
     /// Its address on networks where machines say their names by themselves.
     by_name: Option<String>,
+    /// What is to be known about who is let in there.
+    caution: Option<&'static str>,
     is_self_signed: bool,
 }
 
@@ -71,14 +73,17 @@ pub(crate) fn bind(
         }
         _ => Certificate::Own(identity.clone()),
     };
-    let reach = if options.console_public { Reach::Public } else { Reach::Local };
     Server::bind(Config {
         listen,
-        reach,
+        reach: reach(options),
         certificate,
         machine: machine_name(),
         names: options.console_name.clone(),
     })
+}
+
+fn reach(options: &ConsoleOptions) -> Reach {
+    if options.console_public { Reach::Public } else { Reach::Local }
 }
 
 /// All addresses of IPv6 mean those of IPv4, too.
@@ -125,13 +130,15 @@ impl Console {
 impl Place {
     fn new(options: &ConsoleOptions, address: SocketAddr) -> Self {
         let port = address.port();
-        let authority = options
-            .console_name
-            .first()
-            .map_or_else(|| place::authority(address), |name| format!("{name}:{port}"));
+        let reach = reach(options);
+        let shown = place::authority(address, reach);
+        let authority =
+            options.console_name.first().map_or_else(|| shown.to_string(), |name| format!("{name}:{port}"));
+        let is_for_itself = address.ip().is_unspecified() && shown.ip().is_loopback();
         Self {
             origin: format!("https://{authority}"),
             by_name: address.ip().is_unspecified().then(|| place::by_name(&machine_name(), port)),
+            caution: (is_for_itself || !reach.admits(shown.ip())).then_some(NO_PRIVATE_ADDRESS),
             is_self_signed: options.console_cert.is_none(),
         }
     }
@@ -143,6 +150,7 @@ impl Running {
         let (access, place) = (&self.access, &self.place);
         let mut lines = vec![format!("Console      {}", access.url())];
         lines.extend(place.by_name.as_ref().map(|by_name| format!("             {by_name}")));
+        lines.extend(place.caution.map(|caution| format!("             {caution}")));
         lines.push(format!("Certificate  {}", access.certificate_sha256));
         let Some(password) = self.first_password.take() else {
             lines.push(
@@ -202,6 +210,10 @@ impl Access {
         })
     }
 }
+
+/// Said where the console is on no address that private networks have.
+const NO_PRIVATE_ADDRESS: &str =
+    "There is no private address here: only this machine is let in, unless --console-public is given.";
 
 fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

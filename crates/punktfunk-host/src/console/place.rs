@@ -2,14 +2,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use pf_console::Reach;
+
 /// Interfaces that programs make for themselves: no other machine is behind them.
 const INSIDE: [&str; 6] = ["docker", "br-", "veth", "virbr", "lxc", "podman"];
 
-/// The address that other machines reach a console by that listens on `listening`, as a URL has it.
-pub(super) fn authority(listening: SocketAddr) -> String {
-    let address =
-        if listening.ip().is_unspecified() { this_machine().unwrap_or(LOOPBACK) } else { listening.ip() };
-    SocketAddr::new(address, listening.port()).to_string()
+/// The address that other machines reach a console by that listens on `listening`, as a URL has it. Where there is none
+/// at which they are let in, it is this machine's own, for itself.
+pub(super) fn authority(listening: SocketAddr, reach: Reach) -> SocketAddr {
+    let address = if listening.ip().is_unspecified() {
+        this_machine(reach).unwrap_or(LOOPBACK)
+    } else {
+        listening.ip()
+    };
+    SocketAddr::new(address, listening.port())
 }
 
 /// The URL under which networks know a machine that say names by themselves.
@@ -18,20 +24,22 @@ pub(super) fn by_name(machine: &str, port: u16) -> String {
     format!("https://{name}.local:{port}/")
 }
 
-/// The private IPv4 address of this machine that others are the most likely to reach it by.
-fn this_machine() -> Option<IpAddr> {
+/// The IPv4 address of this machine that others are the most likely to reach it by.
+fn this_machine(reach: Reach) -> Option<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let addresses = interfaces.iter().filter_map(|interface| match interface.ip() {
         IpAddr::V4(address) => Some((interface.name.as_str(), address)),
         IpAddr::V6(_) => None,
     });
-    best(addresses).map(IpAddr::V4)
+    best(addresses, reach).map(IpAddr::V4)
 }
 
-/// The best of some interfaces' addresses: a private one first, and one that leads out of the machine.
-fn best<'a>(addresses: impl Iterator<Item = (&'a str, Ipv4Addr)>) -> Option<Ipv4Addr> {
+/// The best of some interfaces' addresses: a private one first, and one that leads out of the machine. Whoever shares a
+/// network with one that is not private comes from one that is not, and is let in only where the owner said so.
+fn best<'a>(addresses: impl Iterator<Item = (&'a str, Ipv4Addr)>, reach: Reach) -> Option<Ipv4Addr> {
     addresses
         .filter(|(_, address)| !address.is_loopback() && !address.is_link_local())
+        .filter(|(_, address)| reach.admits((*address).into()))
         .min_by_key(|(name, address)| {
             let stays_inside = INSIDE.iter().any(|inside| name.starts_with(inside));
             (stays_inside, !address.is_private())
@@ -45,8 +53,8 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 mod tests {
     use super::*;
 
-    fn best_of(addresses: &[(&'static str, [u8; 4])]) -> Option<Ipv4Addr> {
-        best(addresses.iter().map(|(name, octets)| (*name, Ipv4Addr::from(*octets))))
+    fn best_of(addresses: &[(&'static str, [u8; 4])], reach: Reach) -> Option<Ipv4Addr> {
+        best(addresses.iter().map(|(name, octets)| (*name, Ipv4Addr::from(*octets))), reach)
     }
 
     /// An address that no other machine reaches is of no use on another screen.
@@ -57,17 +65,28 @@ mod tests {
         let docker = ("docker0", [172, 17, 0, 1]);
         let public = ("ens4", [203, 0, 113, 9]);
         let no_lease = ("wlan0", [169, 254, 7, 7]);
-        assert_eq!(best_of(&[lo, docker, wired]), Some([192, 168, 1, 20].into()));
-        assert_eq!(best_of(&[wired, docker]), Some([192, 168, 1, 20].into()));
-        assert_eq!(best_of(&[public, wired]), Some([192, 168, 1, 20].into()));
-        assert_eq!(best_of(&[lo, public, no_lease]), Some([203, 0, 113, 9].into()));
-        assert_eq!(best_of(&[lo, docker]), Some([172, 17, 0, 1].into()));
-        assert_eq!(best_of(&[lo, no_lease]), None);
+        for reach in [Reach::Local, Reach::Public] {
+            assert_eq!(best_of(&[lo, docker, wired], reach), Some([192, 168, 1, 20].into()));
+            assert_eq!(best_of(&[wired, docker], reach), Some([192, 168, 1, 20].into()));
+            assert_eq!(best_of(&[public, wired], reach), Some([192, 168, 1, 20].into()));
+            assert_eq!(best_of(&[lo, docker], reach), Some([172, 17, 0, 1].into()));
+            assert_eq!(best_of(&[lo, no_lease], reach), None);
+        }
+        assert_eq!(best_of(&[lo, public, no_lease], Reach::Public), Some([203, 0, 113, 9].into()));
+    }
+
+    /// The only link that a person has leads to an address where nobody is let in.
+    #[test]
+    fn an_address_where_nobody_is_let_in_is_not_shown() {
+        let machine = [("lo", [127, 0, 0, 1]), ("ens4", [203, 0, 113, 9])];
+        assert_eq!(best_of(&machine, Reach::Local), None);
     }
 
     #[test]
     fn a_chosen_address_is_shown_as_it_is() {
-        assert_eq!(authority("192.168.1.4:9777".parse().unwrap()), "192.168.1.4:9777");
-        assert_eq!(authority("[::1]:9777".parse().unwrap()), "[::1]:9777");
+        for shown in ["192.168.1.4:9777", "[::1]:9777"] {
+            let shown = shown.parse().unwrap();
+            assert_eq!(authority(shown, Reach::Local), shown);
+        }
     }
 }
