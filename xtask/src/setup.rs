@@ -191,6 +191,11 @@ const PACKAGES: &[Package] = &[
     test("dbus", "how avahi-browse asks", Proof::Program("dbus-daemon")),
     test("xdotool", "types and clicks in tests", Proof::Program("xdotool")),
     test("tigervnc-standalone-server", "a display that can be resized", Proof::Program("Xtigervnc")),
+    test("pulseaudio", "a sound server", Proof::Program("pulseaudio")),
+    test("pulseaudio-utils", "plays and looks at sound with other ears than ours", Proof::Program("pactl")),
+    test("pipewire", "another sound server", Proof::Program("pipewire")),
+    test("pipewire-pulse", "how PipeWire speaks as PulseAudio does", Proof::Program("pipewire-pulse")),
+    test("wireplumber", "what tells PipeWire where sound goes", Proof::Program("wireplumber")),
     test("git", "lists the files that tidy reads", Proof::Program("git")),
 ];
 
