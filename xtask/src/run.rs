@@ -2,7 +2,8 @@
 //!
 //! The host takes this process's place, so that signals and the exit code are its own. Before that, a child is left
 //! behind that waits until the host answers, arms pairing once by `ctl arm`, as the owner would by hand, and prints
-//! what to type. No flag arms a host, and nothing here is a way around that: it is the owner who runs this.
+//! a link to the console and what to type. No flag arms a host, and nothing here is a way around that: it is the owner
+//! who runs this.
 
 use std::{
     convert::Infallible,
@@ -66,7 +67,7 @@ pub(crate) fn announce(root: &Path, arguments: &[&str]) -> Result<()> {
         arguments.split_first().context("announce-host takes the host's process id")?;
     let host = Host::built(root, arguments)?;
     if let Some(window) = arm_when_up(&host, host_id.parse()?)? {
-        println!("{}", boxed(&host.invitation(&window)));
+        println!("{}", boxed(&host.invitation(&window, host.console_link().as_deref())));
     }
     Ok(())
 }
@@ -150,6 +151,20 @@ impl<'a> Host<'a> {
         Ok(answer.data)
     }
 
+    /// A link that signs in to the host's console, once; `None` where there is no console.
+    fn console_link(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Answer {
+            data: Console,
+        }
+        #[derive(Deserialize)]
+        struct Console {
+            link: String,
+        }
+        let answer = read(self.ctl("console-url").arg("--json")).ok()?;
+        serde_json::from_str(&answer).ok().map(|answer: Answer| answer.data.link)
+    }
+
     /// What the owner types to arm again.
     fn arm_line(&self) -> String {
         let folder =
@@ -157,8 +172,8 @@ impl<'a> Host<'a> {
         format!("{} ctl arm{folder}", self.program.display())
     }
 
-    /// What to type on a client, line by line.
-    fn invitation(&self, window: &Window) -> Vec<String> {
+    /// What to open in a browser and to type on a client, line by line.
+    fn invitation(&self, window: &Window, console_link: Option<&str>) -> Vec<String> {
         let Window { pin, opens_in_s, expires_in_s } = window;
         let port = self.value("--port").unwrap_or(PORT);
         let near = self.value("--bind").unwrap_or("127.0.0.1");
@@ -180,6 +195,15 @@ impl<'a> Host<'a> {
                 .to_owned(),
         );
         lines.extend(client_lines("target/release/punktfunk", &far, port, pin));
+        if let Some(link) = console_link {
+            lines.push(
+                "The host's console, in a browser on your network; this link signs in once. The browser does not know"
+                    .to_owned(),
+            );
+            lines.push("the host's certificate, and asks you to go on all the same:".to_owned());
+            lines.push(format!("  {link}"));
+            lines.push(String::new());
+        }
         lines.push("When the window has closed, open another one:".to_owned());
         lines.push(format!("  {}", self.arm_line()));
         lines.push(String::new());
@@ -310,12 +334,24 @@ mod tests {
     }
 
     #[test]
+    fn the_console_s_link_is_asked_for_and_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"[ "$*" = "ctl console-url --data-dir here --json" ] || exit 2
+            echo '{"v":1,"data":{"url":"https://desk:9777/","link":"https://desk:9777/#link=abc"}}'"#;
+        let link = |script, arguments| host(folder.path(), script, arguments).console_link();
+        assert_eq!(link(script, &["--data-dir=here"]).as_deref(), Some("https://desk:9777/#link=abc"));
+        assert_eq!(link("exit 2", &["--no-console"]), None);
+    }
+
+    #[test]
     fn the_invitation_says_what_to_type_for_this_host() {
         let folder = tempfile::tempdir().unwrap();
         let host = host(folder.path(), "", &["--port", "9000", "--bind=192.0.2.7", "--data-dir", "here"]);
         let window = Window { pin: "0417".to_owned(), opens_in_s: Some(5), expires_in_s: 120 };
-        let text = boxed(&host.invitation(&window));
+        let link = "https://192.0.2.7:9000/#link=abc";
+        let text = boxed(&host.invitation(&window, Some(link)));
         for line in [
+            link,
             "punktfunk pair 192.0.2.7:9000 --pin 0417\n",
             "connect 192.0.2.7:9000\n",
             "ctl arm --data-dir here\n",
@@ -323,5 +359,6 @@ mod tests {
             assert!(text.contains(line), "{line} in {text}");
         }
         assert!(!text.contains("127.0.0.1"), "this host does not listen there");
+        assert!(!host.invitation(&window, None).concat().contains("console"));
     }
 }
