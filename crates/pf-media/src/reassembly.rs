@@ -240,6 +240,19 @@ impl Reassembler {
         self.counters
     }
 
+    /// The share of shards that did not come since the start, before any repair, 0 to 1.
+    ///
+    /// Frames of which nothing came at all are not in it, since nobody told how many shards they had, nor are the newest
+    /// two, of which more may come.
+    pub fn loss(&self) -> f64 {
+        self.arrivals.loss()
+    }
+
+    /// How many frames the sender has sent at least: the newest of which anything came, and all before it.
+    pub fn frames_sent(&self) -> u64 {
+        if self.counters.shards == 0 { 0 } else { self.newest + 1 - FIRST }
+    }
+
     /// The number that the 32 bits on the wire stand for: the one closest to the newest that was seen.
     fn unwrapped(&self, frame: u32) -> u64 {
         let ahead = frame.wrapping_sub(self.newest as u32).cast_signed();

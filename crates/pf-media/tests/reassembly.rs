@@ -518,3 +518,25 @@ fn a_frame_that_took_much_longer_than_others_is_late() {
     assert_eq!(late, [3]);
     assert_eq!(receiver.reassembler.counters().late, 1);
 }
+
+/// The figure that a person reads: what the link loses, and not what is left of it after repair.
+#[test]
+fn loss_is_the_share_of_shards_that_did_not_come_whatever_was_repaired() {
+    let mut receiver = Receiver::new();
+    assert!(receiver.reassembler.loss().abs() < f64::EPSILON);
+    assert_eq!(receiver.reassembler.frames_sent(), 0);
+    for frame in 0..100 {
+        let reference = if frame == 0 { Reference::Nothing } else { Reference::Previous };
+        let mut datagrams = coded(frame, reference, 8, 2);
+        datagrams.remove(frame as usize % 10);
+        // One that comes twice came once.
+        datagrams.push(datagrams[0].clone());
+        receiver.deliver(&datagrams);
+        receiver.drain();
+        receiver.wait(Duration::from_millis(16));
+    }
+    let loss = receiver.reassembler.loss();
+    assert!((loss - 0.1).abs() < 0.001, "{loss}");
+    assert_eq!(receiver.reassembler.frames_sent(), 100);
+    assert_eq!(receiver.reassembler.counters().lost, 0);
+}

@@ -18,6 +18,15 @@ pub(super) struct Arrivals {
     unreported: Option<Micros>,
     reported: Option<Micros>,
     number: u32,
+    /// How many shards there were and came of the frames that are not remembered any more.
+    forgotten: Tally,
+}
+
+/// How many shards there were of some frames, and how many of them came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    announced: u64,
+    came: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +52,21 @@ impl Arrivals {
             }
             None if place < KEPT => {
                 self.frames.insert(place, Arrival { frame, announced, shards: 1, first: now, last: now });
-                self.frames.truncate(KEPT);
+                while self.frames.len() > KEPT
+                    && let Some(oldest) = self.frames.pop_back()
+                {
+                    self.forgotten.add(&oldest);
+                }
             }
             None => {}
         }
+    }
+
+    /// The share of shards that did not come, of the frames before the newest two of which anything did.
+    pub(super) fn loss(&self) -> f64 {
+        let mut tally = self.forgotten;
+        self.frames.iter().skip(2).for_each(|arrival| tally.add(arrival));
+        (tally.announced - tally.came) as f64 / tally.announced.max(1) as f64
     }
 
     /// When the next report is due.
@@ -83,6 +103,13 @@ impl Arrivals {
             })
         });
         (self.number, told.take(MAX_ARRIVALS).collect())
+    }
+}
+
+impl Tally {
+    fn add(&mut self, arrival: &Arrival) {
+        self.announced += u64::from(arrival.announced);
+        self.came += u64::from(arrival.shards);
     }
 }
 
