@@ -1,6 +1,16 @@
 //! Carries [`pf_media::congestion::Controller`] into quinn.
+//!
+//! quinn owns the controllers and asks them what to do; what a stream has to say to the one of its connection's path
+//! goes through a number that both share.
 
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use pf_media::{congestion, time::Micros};
 use quinn::congestion::{Controller, ControllerFactory};
@@ -12,7 +22,19 @@ pub(crate) struct MediaControllers;
 
 impl ControllerFactory for MediaControllers {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
-        Box::new(Adapter { origin: now, inner: congestion::Controller::new(Micros::ZERO, current_mtu) })
+        let inner = congestion::Controller::new(Micros::ZERO, current_mtu);
+        Box::new(Adapter { origin: now, inner, pace: Arc::default() })
+    }
+}
+
+/// Has the controller of the path that `connection` uses now follow a stream of `pace` bits a second, or none.
+///
+/// A client that moves to another address gets a new path with a controller that follows nobody, so this wants saying
+/// again and again. It counts from the next acknowledgement on.
+pub(crate) fn follow(connection: &quinn::Connection, pace: Option<u64>) {
+    if let Ok(adapter) = connection.congestion_state().into_any().downcast::<Adapter>() {
+        // A pace of nothing would be no stream either.
+        adapter.pace.store(pace.unwrap_or(0), Ordering::Relaxed);
     }
 }
 
@@ -21,6 +43,8 @@ impl ControllerFactory for MediaControllers {
 struct Adapter {
     origin: Instant,
     inner: congestion::Controller,
+    /// The pace of the stream that governs, in bits a second; 0 when none does. Copies of a controller share it.
+    pace: Arc<AtomicU64>,
 }
 
 impl Adapter {
@@ -35,6 +59,8 @@ impl Controller for Adapter {
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, _app_limited: bool, _largest: Option<u64>) {
+        let pace = self.pace.load(Ordering::Relaxed);
+        self.inner.follow((pace > 0).then_some(pace));
         self.inner.on_end_acks(self.micros(now), in_flight);
     }
 

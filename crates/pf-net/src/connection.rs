@@ -16,7 +16,7 @@ use pf_proto::Message;
 use quinn::{ConnectionError, SendDatagramError, VarInt};
 use thiserror::Error;
 
-use crate::{ControlStream, Plane, address::canonical, slots::Slot, transport};
+use crate::{ControlStream, Plane, address::canonical, congestion, slots::Slot, transport};
 
 /// A connection to a peer that proved the key of its fingerprint in this very handshake.
 ///
@@ -196,6 +196,14 @@ impl Connection {
     /// [`transport::DATAGRAM_SEND_BUFFER`], less some bytes for the next datagram, when nothing waits.
     pub fn datagram_send_buffer_space(&self) -> usize {
         self.quinn.datagram_send_buffer_space()
+    }
+
+    /// A stream with a rate control of its own sends its datagrams at up to `pace` bits a second, and no other control
+    /// governs it; `None` when there is none any more.
+    ///
+    /// Say it with each report of the stream's receiver: it holds for the path of now, which a client may leave.
+    pub fn follow_pace(&self, pace: Option<u64>) {
+        congestion::follow(&self.quinn, pace);
     }
 
     /// The next datagram of the other side.

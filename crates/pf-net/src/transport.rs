@@ -23,9 +23,9 @@ pub const FAREWELL: Duration = Duration::from_secs(1);
 /// How many bytes of datagrams a connection holds back for the congestion controller: 4.5 MiB.
 ///
 /// The longest access unit that is ever sent (4 MiB) fits with its headers, so that a frame never pushes its own
-/// beginning out. The size is no latency: newest frame wins, and whoever produces frames asks
-/// [`Connection::datagram_send_buffer_space`](crate::Connection::datagram_send_buffer_space) before encoding one, and
-/// skips it while too much of an earlier one still waits here.
+/// beginning out. The size is no latency: a stream paces its datagrams by itself and has the window follow
+/// ([`Connection::follow_pace`](crate::Connection::follow_pace)), so that they wait here only while nothing is heard of
+/// the path.
 pub const DATAGRAM_SEND_BUFFER: usize = (4 << 20) + (1 << 19);
 
 /// How many bytes of received datagrams a client keeps for its reader: 4.5 MiB, the same frame.

@@ -83,6 +83,34 @@ async fn the_space_that_is_left_falls_with_what_waits_and_comes_back() {
     until("the buffer is empty", || at_host.datagram_send_buffer_space() == empty).await;
 }
 
+/// Two controls of one stream starve each other: the window must be what the stream says, and of this connection alone.
+#[tokio::test]
+async fn the_window_of_one_connection_follows_the_pace_of_its_stream() {
+    let host = Host::start();
+    let (at_host, at_client, _client) = host.session().await;
+    let (other, at_other_client, _other_client) = host.session().await;
+    let windows = async |pace| {
+        at_host.follow_pace(pace);
+        for (from, to) in [(&at_host, &at_client), (&other, &at_other_client)] {
+            // It is the acknowledgement of the first that counts, and the second may come before it.
+            for _ in 0..20 {
+                from.send_datagram(Bytes::from_static(b"picture")).unwrap();
+                soon("a datagram", to.read_datagram()).await.unwrap();
+            }
+        }
+        [&at_host, &other].map(|connection| connection.figures().congestion_window)
+    };
+    let [own, _] = windows(None).await;
+    assert!(own < 500_000, "{own}");
+    // In 150 ms at least.
+    let least = 80_000_000 / 8 * 150 / 1000;
+    let [followed, others] = windows(Some(80_000_000)).await;
+    assert!(followed >= least && followed < 2 * least, "{followed}");
+    assert!(others < 500_000, "{others}");
+    let [again, _] = windows(None).await;
+    assert!(again < 500_000, "{again}");
+}
+
 #[tokio::test]
 async fn a_closed_connection_takes_and_gives_no_datagram() {
     let host = Host::start();
