@@ -111,7 +111,7 @@ async fn run(connection: &Connection, session: ConnectionId, role: Role, studio:
     match started {
         Ok(stream) => {
             studio.figures.put(session, stream.measures());
-            converse(&mut control, stream, studio.clock).await
+            converse(connection, &mut control, stream, studio.clock).await
         }
         Err(error) => error.into(),
     }
@@ -164,10 +164,17 @@ async fn start(
 }
 
 /// Answers the client for as long as there are pictures.
-async fn converse(control: &mut Control, mut stream: Stream, clock: Clock) -> End {
+async fn converse(connection: &Connection, control: &mut Control, mut stream: Stream, clock: Clock) -> End {
     loop {
         let message = tokio::select! {
             error = stream.ended() => return End::Failed(error),
+            datagram = connection.read_datagram() => match datagram {
+                Ok(datagram) => {
+                    stream.handle_datagram(&datagram);
+                    continue;
+                }
+                Err(_) => return End::Left,
+            },
             received = control.receive() => match received {
                 Ok(received) => received.message,
                 Err(error) => return error.into(),

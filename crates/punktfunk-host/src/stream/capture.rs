@@ -15,18 +15,18 @@ use super::{Captured, StreamError, newest::Newest};
 /// How long to wait for a picture at a time. A pointer that a program moved shows no later than that.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Starts the thread. When it ends it waits for the sending one, and reports the first of their errors.
+/// Starts the thread. When it ends it waits for the encoding one, and reports the first of their errors.
 pub(super) fn start(
     source: Box<dyn Source>,
     pictures: Arc<Newest<Captured>>,
-    sending: JoinHandle<Result<(), StreamError>>,
+    encoding: JoinHandle<Result<(), StreamError>>,
     report: oneshot::Sender<StreamError>,
 ) -> Result<(), std::io::Error> {
     thread::Builder::new().name("capture".to_owned()).spawn(move || {
         let captured = capture(source, &pictures);
         pictures.close();
-        let sent = sending.join().unwrap_or(Ok(()));
-        let failure = sent.err().unwrap_or(StreamError::Source(captured));
+        let encoded = encoding.join().unwrap_or(Ok(()));
+        let failure = encoded.err().unwrap_or(StreamError::Source(captured));
         // A session that is gone asks for no reason.
         let _ = report.send(failure);
     })?;

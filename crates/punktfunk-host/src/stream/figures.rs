@@ -1,6 +1,6 @@
 //! What a session's stream measures of itself, for its owner to look at.
 //!
-//! The sending thread notes one line a picture under a lock that nobody holds for longer than it takes to read a
+//! The encoding thread notes one line a picture under a lock that nobody holds for longer than it takes to read a
 //! second's worth of them; who looks does all the counting. Neither ever waits for the other's work.
 
 use std::{
@@ -17,6 +17,8 @@ use pf_desktop::SourceKind;
 use pf_media::picture::Size;
 use pf_net::Connection;
 use pf_trust::admission::ConnectionId;
+
+use super::outgoing::Path;
 
 /// Over how long is measured.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -58,21 +60,15 @@ pub(super) struct Steps {
     pub(super) encode: Duration,
 }
 
-/// The link's counters at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counters {
-    bytes: u64,
-    packets: u64,
-    lost: u64,
-}
-
 /// The pictures that were sent.
 #[derive(Debug, Default)]
 struct Sent {
     count: u64,
     size: Option<Size>,
-    /// When, and what the link had counted until then. Oldest first: those within [`WINDOW`], and the one before.
-    pictures: VecDeque<(Instant, Counters)>,
+    /// The share of datagrams that was lost, as the client reported last.
+    loss: f64,
+    /// When, and how many bytes the link had taken until then. Oldest first: those within [`WINDOW`], and the one before.
+    pictures: VecDeque<(Instant, u64)>,
     /// Of those that were not sent before. Oldest first: those within [`WINDOW`], or else the last one.
     steps: VecDeque<(Instant, Steps)>,
 }
@@ -84,51 +80,52 @@ impl Measures {
 
     /// Notes a picture that is on its way; `steps` when it is a fresh one, and not one that stands still.
     pub(super) fn note_picture(&self, size: Size, steps: Option<Steps>) {
-        let counters = self.counters();
-        lock(&self.sent).note(Instant::now(), size, counters, steps);
+        let bytes = self.connection.figures().sent_bytes;
+        lock(&self.sent).note(Instant::now(), size, bytes, steps);
     }
 
     pub(super) fn note_key_frame_request(&self) {
         self.key_frames_asked.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn counters(&self) -> Counters {
-        let link = self.connection.figures();
-        Counters { bytes: link.sent_bytes, packets: link.sent_packets, lost: link.lost_packets }
+    /// Notes what a report of the client says of the path.
+    pub(super) fn note_path(&self, path: Path) {
+        lock(&self.sent).loss = path.loss;
+        if path.asks_anew {
+            self.note_key_frame_request();
+        }
     }
 
     fn figures(&self, now: Instant) -> Option<Figures> {
-        let round_trip = self.connection.figures().round_trip;
-        let counters = self.counters();
+        let link = self.connection.figures();
         let mut sent = lock(&self.sent);
         let size = sent.size?;
         sent.forget_before(now);
-        let (bitrate_mbps, loss_percent) = sent.link(now, counters);
         Some(Figures {
             source: self.source.name().to_owned(),
             width: size.width,
             height: size.height,
             fps: sent.pictures_within_window(now) as f64 / WINDOW.as_secs_f64(),
-            bitrate_mbps,
-            loss_percent,
-            rtt_ms: milliseconds(round_trip),
+            bitrate_mbps: sent.megabits_per_second(now, link.sent_bytes),
+            loss_percent: sent.loss * 100.0,
+            rtt_ms: milliseconds(link.round_trip),
             frames_sent: sent.count,
             key_frames_asked: self.key_frames_asked.load(Ordering::Relaxed),
             latency_ms: LatencyMs {
                 capture: sent.median(|steps| steps.capture),
                 queue: sent.median(|steps| steps.queue),
                 encode: sent.median(|steps| steps.encode),
-                network: milliseconds(round_trip / 2),
+                network: milliseconds(link.round_trip / 2),
             },
         })
     }
 }
 
 impl Sent {
-    fn note(&mut self, now: Instant, size: Size, counters: Counters, steps: Option<Steps>) {
+    fn note(&mut self, now: Instant, size: Size, bytes: u64, steps: Option<Steps>) {
         self.count += 1;
         self.size = Some(size);
-        self.pictures.push_back((now, counters));
+        self.pictures.push_back((now, bytes));
         if let Some(steps) = steps {
             self.steps.push_back((now, steps));
         }
@@ -150,16 +147,11 @@ impl Sent {
         self.pictures.iter().filter(|(at, _)| now.saturating_duration_since(*at) <= WINDOW).count()
     }
 
-    /// What the link carried and lost since the oldest picture here: Mbit/s and percent.
-    fn link(&self, now: Instant, counters: Counters) -> (f64, f64) {
-        let Some((since, before)) = self.pictures.front() else { return (0.0, 0.0) };
+    /// What the link carried since the oldest picture here, when it has carried `bytes` since its beginning.
+    fn megabits_per_second(&self, now: Instant, bytes: u64) -> f64 {
+        let Some((since, before)) = self.pictures.front() else { return 0.0 };
         let seconds = now.saturating_duration_since(*since).as_secs_f64().max(SHORTEST);
-        let bytes = counters.bytes.saturating_sub(before.bytes);
-        let packets = counters.packets.saturating_sub(before.packets);
-        let lost = counters.lost.saturating_sub(before.lost);
-        let percent = if packets == 0 { 0.0 } else { lost as f64 / packets as f64 * 100.0 };
-        // What is found lost now may have been sent before.
-        (bytes as f64 * 8.0 / 1e6 / seconds, percent.min(100.0))
+        bytes.saturating_sub(*before) as f64 * 8.0 / 1e6 / seconds
     }
 
     /// The median of a step, in milliseconds.
@@ -200,13 +192,12 @@ mod tests {
         Steps { capture: ms(1), queue: ms(2), encode: ms(encode) }
     }
 
-    /// Sixty pictures a second, each of 10 kB in 10 packets of which one in the second half is lost.
+    /// Sixty pictures a second, each of 10 kB.
     fn two_seconds(start: Instant) -> Sent {
         let mut sent = Sent::default();
         for number in 1..=120 {
-            let counters =
-                Counters { bytes: number * 10_000, packets: number * 10, lost: number.saturating_sub(60) };
-            sent.note(start + Duration::from_secs(number) / 60, SIZE, counters, Some(steps(number)));
+            let at = start + Duration::from_secs(number) / 60;
+            sent.note(at, SIZE, number * 10_000, Some(steps(number)));
         }
         sent
     }
@@ -218,9 +209,8 @@ mod tests {
         let now = start + Duration::from_secs(2);
         assert_eq!(sent.count, 120);
         assert!((59..=61).contains(&sent.pictures_within_window(now)));
-        let (bitrate, loss) = sent.link(now, Counters { bytes: 1_200_000, packets: 1200, lost: 60 });
+        let bitrate = sent.megabits_per_second(now, 1_200_000);
         assert!((4.7..4.9).contains(&bitrate), "{bitrate}");
-        assert!((9.0..=10.0).contains(&loss), "{loss}");
         assert!((88.0..=92.0).contains(&sent.median(|steps| steps.encode)));
         assert!(sent.pictures.len() <= 62, "what is not needed is forgotten");
     }
@@ -230,15 +220,13 @@ mod tests {
     fn a_picture_that_stands_still_leaves_the_last_times_and_a_stuck_link_has_no_rate() {
         let start = Instant::now();
         let mut sent = two_seconds(start);
-        let counters = Counters { bytes: 1_200_000, packets: 1200, lost: 60 };
         for number in 1..=10 {
-            sent.note(start + Duration::from_secs(2) + ms(200) * number, SIZE, counters, None);
+            sent.note(start + Duration::from_secs(2) + ms(200) * number, SIZE, 1_200_000, None);
         }
         let now = start + Duration::from_secs(4);
         assert_eq!(sent.steps.len(), 1);
         assert!((sent.median(|steps| steps.encode) - 120.0).abs() < 0.01);
-        let (bitrate, loss) = sent.link(now, counters);
-        assert!(bitrate.abs() < 0.001 && loss.abs() < 0.001);
+        assert!(sent.megabits_per_second(now, 1_200_000).abs() < 0.001);
         sent.forget_before(now + ms(5000));
         assert_eq!(sent.pictures_within_window(now + ms(5000)), 0);
     }

@@ -1,33 +1,39 @@
 //! The frame path of one session: from the source's picture to datagrams on the connection.
 //!
-//! Two threads and one place between them: *capture* waits for pictures and converts each, *send* encodes the newest
-//! and sends it. Neither waits for the other, and when the encoder or the link is behind, the newest picture wins.
-//! Tokio sees none of it.
+//! Three threads: *capture* waits for pictures and converts each, *encode* takes the newest when the path has room for
+//! it, *send* puts each datagram on the connection when its time has come. When the encoder or the link is behind, the
+//! newest picture wins.
+//!
+//! Encoding and sending have a thread each because the end of a picture is still leaving when the next one is encoded: a
+//! thread for both would hold it back for as long as encoding takes, half of a picture's interval on a slow machine.
+//!
+//! Tokio brings the receiver's reports, and nothing here waits for it.
 
 mod capture;
+mod encode;
 pub(crate) mod figures;
 mod newest;
-mod send;
+mod outgoing;
+mod transmit;
 
 use std::{
     num::NonZeroU32,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use pf_codec::{EncodeError, I420};
 use pf_desktop::{Source, SourceConfig, SourceError, SourceKind, Stop};
-use pf_media::picture::Size;
+use pf_media::{fec, picture::Size, rate::Limits, transmit::Transmitter};
 use pf_net::Connection;
+use pf_proto::{Message, media, session::ClientDatagram};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use figures::Measures;
 use newest::Newest;
+use outgoing::Outgoing;
 
 /// What a session streams when the client does not say.
 pub(crate) const DEFAULT_SIZE: Size = Size::new(1280, 720);
@@ -37,12 +43,20 @@ pub(crate) const MAX_FPS: u32 = 120;
 /// See [`MAX_FPS`].
 pub(crate) const DEFAULT_FPS: NonZeroU32 = NonZeroU32::new(60).expect("60 is not 0");
 
-/// What the encoder aims at when the client does not say, in bits a second.
+/// What a stream takes of the link at most when the client does not say, in bits a second, with all that goes with the
+/// pictures.
 ///
 /// On a wired network the picture is clean at that; over a weak wireless link the client asks for less.
 pub(crate) const DEFAULT_BITRATE: u32 = 15_000_000;
 
-/// A picture on its way from capture to send.
+/// The least that a stream takes, in bits a second: text can still be read.
+const LEAST_BITRATE: u64 = 500_000;
+
+/// What a stream begins with, in bits a second: any link worth the name takes it, and where there is room it doubles
+/// within a second.
+const FIRST_BITRATE: u64 = 6_000_000;
+
+/// A picture on its way from capture to encode.
 struct Captured {
     picture: I420,
     /// When the source had it; a picture that stands still is as fresh as when it was looked at last.
@@ -51,11 +65,12 @@ struct Captured {
     ready: Instant,
 }
 
-/// A running stream. Dropping it ends both threads and the source with them.
+/// A running stream. Dropping it ends its threads and the source with them.
 pub(crate) struct Stream {
     stop: Stop,
     pictures: Arc<Newest<Captured>>,
-    key_wanted: Arc<AtomicBool>,
+    outgoing: Arc<Outgoing>,
+    connection: Connection,
     measures: Arc<Measures>,
     ended: oneshot::Receiver<StreamError>,
 }
@@ -92,6 +107,8 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens the source; blocks while a virtual display starts. `stop` ends it from any thread.
     pub(crate) fn open(config: &SourceConfig, stop: Stop) -> Result<Self, StreamError> {
+        // The first parity of a process takes 22 ms, of which no picture should be late.
+        fec::warm_up();
         let kind = pf_desktop::choose(config, &stop).kind;
         let source = pf_desktop::open(&SourceConfig { kind, ..config.clone() }, &stop)?;
         Ok(Self { kind, source, stop })
@@ -115,27 +132,32 @@ impl Opened {
         clock: Clock,
     ) -> Result<Stream, StreamError> {
         let pictures = Arc::new(Newest::new());
-        let key_wanted = Arc::new(AtomicBool::new(false));
+        let outgoing = Arc::new(Outgoing::new(clock, transmitter(clock, wishes)));
         let (report, ended) = oneshot::channel();
         let measures = Arc::new(Measures::new(self.kind, connection.clone()));
-        let stream = Stream { stop: self.stop, pictures, key_wanted, measures, ended };
+        let stream = Stream { stop: self.stop, pictures, outgoing, connection, measures, ended };
+        stream.connection.follow_pace(Some(stream.outgoing.pace()));
 
-        let sender = send::Sender::new(
-            connection,
+        let sending = transmit::start(stream.connection.clone(), Arc::clone(&stream.outgoing))?;
+        let encoding = encode::Encoding::new(
+            stream.connection.clone(),
             clock,
             wishes,
-            Arc::clone(&stream.key_wanted),
+            Arc::clone(&stream.outgoing),
             Arc::clone(&stream.measures),
         );
-        let pictures = Arc::clone(&stream.pictures);
+        let (pictures, outgoing) = (Arc::clone(&stream.pictures), Arc::clone(&stream.outgoing));
         let stop = stream.stop.clone();
-        let sending = thread::Builder::new().name("send".to_owned()).spawn(move || {
-            let sent = sender.run(&pictures);
+        let encoding = thread::Builder::new().name("encode".to_owned()).spawn(move || {
+            let encoded = encoding.run(&pictures);
             pictures.close();
+            outgoing.close();
             stop.stop();
-            sent
+            // What it has to say was said to the connection.
+            let _ = sending.join();
+            encoded
         })?;
-        capture::start(self.source, Arc::clone(&stream.pictures), sending, report)?;
+        capture::start(self.source, Arc::clone(&stream.pictures), encoding, report)?;
         Ok(stream)
     }
 }
@@ -144,7 +166,19 @@ impl Stream {
     /// The next picture becomes a key frame.
     pub(crate) fn want_key_frame(&self) {
         self.measures.note_key_frame_request();
-        self.key_wanted.store(true, Ordering::Relaxed);
+        self.outgoing.want_key_frame();
+    }
+
+    /// Takes in a datagram of the client. One that says nothing is as good as lost.
+    pub(crate) fn handle_datagram(&self, datagram: &[u8]) {
+        match ClientDatagram::decode(datagram) {
+            Ok(ClientDatagram::Feedback(feedback)) => {
+                let path = self.outgoing.handle_feedback(&feedback);
+                self.connection.follow_pace(Some(path.pace));
+                self.measures.note_path(path);
+            }
+            Err(error) => tracing::debug!(%error, "a client's datagram was refused"),
+        }
     }
 
     /// What this stream measures of itself.
@@ -162,5 +196,13 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.stop.stop();
         self.pictures.close();
+        self.outgoing.close();
     }
+}
+
+fn transmitter(clock: Clock, wishes: Wishes) -> Transmitter {
+    let ceiling = u64::from(wishes.bitrate);
+    let limits = Limits { floor: LEAST_BITRATE.min(ceiling), start: FIRST_BITRATE.min(ceiling), ceiling };
+    let interval = Duration::from_secs(1) / wishes.fps.get();
+    Transmitter::new(clock.media_time(Instant::now()), media::Stream::Video, interval, limits)
 }
