@@ -15,14 +15,16 @@ use pf_codec::VideoDecoder;
 use pf_media::{clock::ClockOffset, figures::Latency, picture::Size, time::Micros};
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
-use super::{LocalClock, PictureSink, Play, QUEUE};
+use super::{Latencies, LocalClock, Percentiles, PictureSink, Play, QUEUE};
 use crate::Failure;
 
 /// One access unit on its way to the decoder.
 pub(super) struct Unit {
-    pub(super) key: bool,
+    pub(super) frame: u32,
     /// On the host's clock.
     pub(super) captured: Micros,
+    /// When it had come whole, on ours.
+    pub(super) whole: Micros,
     pub(super) bytes: Bytes,
     /// The size of the desktop, where the stream codes a slightly larger one.
     pub(super) size: Option<Size>,
@@ -36,7 +38,34 @@ pub(super) struct Watched {
     pub(super) errors: u64,
     pub(super) first_at: Option<Instant>,
     pub(super) last_at: Option<Instant>,
-    pub(super) latency: Latency,
+    pub(super) latencies: Histograms,
+}
+
+/// How long decoded pictures took, by stage.
+#[derive(Debug, Default)]
+pub(super) struct Histograms {
+    arrival: Latency,
+    decode: Latency,
+    total: Latency,
+}
+
+impl Histograms {
+    /// Counts a picture; `captured` is on this machine's clock, where it is known.
+    fn record(&mut self, captured: Option<Micros>, whole: Micros, decoded: Micros) {
+        self.decode.record(decoded.since(whole));
+        if let Some(captured) = captured {
+            self.arrival.record(whole.since(captured));
+            self.total.record(decoded.since(captured));
+        }
+    }
+
+    pub(super) fn percentiles(&self) -> Latencies {
+        Latencies {
+            arrival: Percentiles::of(&self.arrival),
+            decode: Percentiles::of(&self.decode),
+            total: Percentiles::of(&self.total),
+        }
+    }
 }
 
 impl Watched {
@@ -69,7 +98,7 @@ impl Decoding {
         sink: Box<dyn PictureSink>,
         clock: Arc<Mutex<ClockOffset>>,
         local: LocalClock,
-        key_frame_asks: UnboundedSender<()>,
+        not_decoded: UnboundedSender<u32>,
     ) -> Result<Self, Failure> {
         let decoder = pf_codec::decoder().map_err(|error| Failure::machine("no decoder", &error))?;
         let (queue, units) = mpsc::sync_channel(QUEUE);
@@ -80,7 +109,7 @@ impl Decoding {
             play,
             clock,
             local,
-            key_frame_asks,
+            not_decoded,
             progress: progress_sender,
             watched: Watched::default(),
         };
@@ -130,7 +159,7 @@ struct Worker {
     play: Play,
     clock: Arc<Mutex<ClockOffset>>,
     local: LocalClock,
-    key_frame_asks: UnboundedSender<()>,
+    not_decoded: UnboundedSender<u32>,
     progress: watch::Sender<Progress>,
     watched: Watched,
 }
@@ -156,16 +185,14 @@ impl Worker {
                 tracing::debug!(%error, "an access unit could not be decoded");
                 self.watched.errors += 1;
                 // The session may be about to end.
-                let _ = self.key_frame_asks.send(());
+                let _ = self.not_decoded.send(unit.frame);
                 return;
             }
         };
         let decoded = self.local.now();
         let now = Instant::now();
         let captured = self.clock.lock().unwrap_or_else(PoisonError::into_inner).to_local(unit.captured);
-        if let Some(captured) = captured {
-            self.watched.latency.record(decoded.since(captured));
-        }
+        self.watched.latencies.record(captured, unit.whole, decoded);
         self.watched.frames += 1;
         self.watched.bytes += unit.bytes.len() as u64;
         self.watched.first_at.get_or_insert(now);

@@ -1,7 +1,8 @@
 //! A session: pictures come as datagrams, are put together, decoded, and handed to a sink.
 //!
 //! The network is tokio's; decoding has a thread of its own, and between them stands a short queue. When decoding is
-//! behind, what is queued is thrown away and a key frame asked for: the newest picture wins.
+//! behind, what finds no room is left out and a recovery asked for: the newest picture wins. Reports on how pictures
+//! arrive go back as datagrams, by which the host chooses rate and parity.
 
 mod decode;
 mod feed;
@@ -17,7 +18,6 @@ use pf_codec::I420View;
 use pf_media::{
     clock::{ClockOffset, Exchange},
     picture::Size,
-    reassembly::{Output, Reassembler},
     time::Micros,
 };
 use pf_net::{Connection, ControlSender, ControlStream};
@@ -27,7 +27,7 @@ use tokio::{sync::mpsc, time::MissedTickBehavior};
 use crate::Failure;
 use decode::Decoding;
 use feed::Feed;
-pub use report::{Percentiles, Report};
+pub use report::{Arrived, Latencies, Percentiles, Report};
 
 /// How often the clocks are compared.
 const PING_INTERVAL: Duration = Duration::from_millis(500);
@@ -79,10 +79,10 @@ impl Session {
     ) -> (Report, Result<(), Failure>) {
         let started = Instant::now();
         let clock = Arc::new(Mutex::new(ClockOffset::new()));
-        let (asks, key_frame_asks) = mpsc::unbounded_channel();
+        let (errors, not_decoded) = mpsc::unbounded_channel();
         let duration = play.duration;
         let local = LocalClock(started);
-        let decoding = match Decoding::start(play, sink, Arc::clone(&clock), local, asks) {
+        let decoding = match Decoding::start(play, sink, Arc::clone(&clock), local, errors) {
             Ok(decoding) => decoding,
             Err(failure) => return (Report::default(), Err(failure)),
         };
@@ -92,20 +92,19 @@ impl Session {
             control,
             clock,
             local,
-            reassembler: Reassembler::new(),
             feed: Feed::new(decoding.queue()),
             started: None,
-            last_frame: 0,
             key_frame_requests: 0,
         };
         let result = tokio::select! {
             () = stop => Ok(()),
             () = decoding.is_done(duration) => Ok(()),
-            failure = receiving.run(messages, key_frame_asks) => Err(failure),
+            failure = receiving.run(messages, not_decoded) => Err(failure),
         };
         self.connection.close(pf_base::Code::Ended);
         let figures = self.connection.figures();
-        let Receiving { reassembler, started, feed, key_frame_requests, .. } = receiving;
+        let Receiving { started, feed, key_frame_requests, .. } = receiving;
+        let arrived = Arrived::of(&feed);
         drop(feed);
         let watched = decoding.finish().await;
         let report = Report {
@@ -117,10 +116,10 @@ impl Session {
             watched_for: watched.watched_for(),
             media_bytes: watched.bytes,
             decode_errors: watched.errors,
-            frames_lost: reassembler.counters().lost,
+            arrived,
             key_frame_requests,
             round_trip: figures.round_trip,
-            latency: Percentiles::of(&watched.latency),
+            latency: watched.latencies.percentiles(),
         };
         (report, result)
     }
@@ -142,10 +141,8 @@ struct Receiving {
     control: ControlSender<ClientMessage>,
     clock: Arc<Mutex<ClockOffset>>,
     local: LocalClock,
-    reassembler: Reassembler,
     feed: Feed,
     started: Option<StreamStarted>,
-    last_frame: u32,
     key_frame_requests: u64,
 }
 
@@ -154,23 +151,30 @@ impl Receiving {
     async fn run(
         &mut self,
         mut messages: pf_net::ControlReceiver<HostMessage>,
-        mut key_frame_asks: mpsc::UnboundedReceiver<()>,
+        mut not_decoded: mpsc::UnboundedReceiver<u32>,
     ) -> Failure {
         let mut pings = tokio::time::interval(PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let deadline = self.reassembler.poll_deadline();
+            let deadline = self.feed.next_deadline();
             let done = tokio::select! {
                 datagram = self.connection.read_datagram() => match datagram {
-                    Ok(datagram) => self.take_in(&datagram).await,
+                    Ok(datagram) => {
+                        self.feed.take_in(self.local.now(), &datagram);
+                        self.hand_out();
+                        Ok(())
+                    }
                     Err(closed) => Err(closed.into()),
                 },
                 received = messages.receive() => match received {
                     Ok(received) => self.hear(received.message),
                     Err(error) => Err(error.into()),
                 },
-                () = until(deadline, self.local) => self.hand_out().await,
-                Some(()) = key_frame_asks.recv() => self.ask_for_key_frame().await,
+                () = until(deadline, self.local) => {
+                    self.hand_out();
+                    Ok(())
+                }
+                Some(frame) = not_decoded.recv() => self.ask_for_key_frame(frame).await,
                 _ = pings.tick() => self.say(ClientMessage::ClockPing { sent: self.local.now().0 }).await,
             };
             if let Err(failure) = done {
@@ -179,33 +183,23 @@ impl Receiving {
         }
     }
 
-    async fn take_in(&mut self, datagram: &[u8]) -> Result<(), Failure> {
-        if let Err(error) = self.reassembler.handle_datagram(self.local.now(), datagram) {
-            tracing::debug!(%error, "a datagram was refused");
+    /// Hands out whatever is whole, and reports when it is time to.
+    fn hand_out(&mut self) {
+        let size = self.started.as_ref().map(|started| Size::new(started.width, started.height));
+        if let Some(report) = self.feed.hand_out(self.local.now(), size)
+            && let Err(error) = self.connection.send_datagram(report.into())
+        {
+            // The next report tells the same; a connection that is gone shows elsewhere.
+            tracing::debug!(%error, "a report was not sent");
         }
-        self.hand_out().await
     }
 
-    /// Hands out whatever is whole, in order.
-    async fn hand_out(&mut self) -> Result<(), Failure> {
-        while let Some(output) = self.reassembler.poll(self.local.now()) {
-            match output {
-                Output::AccessUnit { frame, key, captured, bytes, .. } => {
-                    self.last_frame = frame;
-                    let size = self.started.as_ref().map(|started| Size::new(started.width, started.height));
-                    if !self.feed.put(decode::Unit { key, captured, bytes, size }) {
-                        self.ask_for_key_frame().await?;
-                    }
-                }
-                Output::NeedRecovery { .. } => self.ask_for_key_frame().await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn ask_for_key_frame(&mut self) -> Result<(), Failure> {
+    /// The decoder broke at `frame`, and takes nothing but a key frame.
+    async fn ask_for_key_frame(&mut self, frame: u32) -> Result<(), Failure> {
+        self.feed.not_decoded(frame);
+        self.hand_out();
         self.key_frame_requests += 1;
-        self.say(ClientMessage::KeyFrameRequest { last_frame: self.last_frame }).await
+        self.say(ClientMessage::KeyFrameRequest { last_frame: self.feed.last_frame() }).await
     }
 
     fn hear(&mut self, message: HostMessage) -> Result<(), Failure> {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use pf_media::figures::Latency;
 use pf_proto::session::StreamStarted;
 
+use super::feed::Feed;
+
 /// The figures of one session.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -24,14 +26,48 @@ pub struct Report {
     pub media_bytes: u64,
     /// Access units that came whole and could not be decoded.
     pub decode_errors: u64,
-    /// Pictures that the host sent and that never became whole.
-    pub frames_lost: u64,
-    /// How often a key frame was asked for.
+    /// How pictures arrived.
+    pub arrived: Arrived,
+    /// How often a key frame was asked for outright, since the decoder broke.
     pub key_frame_requests: u64,
     /// The smoothed round trip at the end.
     pub round_trip: Duration,
+    /// How long decoded pictures took.
+    pub latency: Latencies,
+}
+
+/// How the pictures of a session arrived.
+///
+/// Those that were still on their way at the end are sent, and none of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Arrived {
+    /// What the host sent, as far as can be known here: up to the newest of which anything came.
+    pub sent: u64,
+    /// Came whole, in time for the decoder.
+    pub on_time: u64,
+    /// Came whole, and [`LATE_AFTER`](pf_media::reassembly::LATE_AFTER) or more after they should have.
+    pub late: u64,
+    /// Never became whole, or refer to one that did not.
+    pub lost: u64,
+    /// Of those that came whole, the ones that were repaired by parity.
+    pub repaired: u64,
+    /// The share of datagrams that the path lost, before any repair, 0 to 1.
+    pub loss: f64,
+    /// How often the host was told that nothing more could be decoded.
+    pub recoveries_asked: u64,
+}
+
+/// How long decoded pictures took; `None` where none was measured.
+///
+/// What is of a time on the host rests on the comparison of the two clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Latencies {
+    /// From capture on the host to whole here: conversion, encoding, sending and the network.
+    pub arrival: Option<Percentiles>,
+    /// From whole to decoded, with the wait for the decoder.
+    pub decode: Option<Percentiles>,
     /// From capture on the host to decoded here.
-    pub latency: Option<Percentiles>,
+    pub total: Option<Percentiles>,
 }
 
 /// The middle and the tail of a latency.
@@ -54,6 +90,21 @@ impl Report {
     /// Megabits of video a second, from the first picture to the last.
     pub fn megabits_per_second(&self) -> f64 {
         per_second(self.media_bytes as f64 * 8.0 / 1e6, self.watched_for)
+    }
+}
+
+impl Arrived {
+    pub(super) fn of(feed: &Feed) -> Self {
+        let counters = feed.reassembler().counters();
+        Self {
+            sent: feed.reassembler().frames_sent(),
+            on_time: counters.complete - counters.late,
+            late: counters.late,
+            lost: counters.lost,
+            repaired: counters.repaired,
+            loss: feed.reassembler().loss(),
+            recoveries_asked: feed.recoveries_asked(),
+        }
     }
 }
 

@@ -8,11 +8,12 @@ use std::{
 };
 
 use pf_client::{
-    Client, Connected, Failure, Found, Heard, Percentiles, PictureSink, Play, Report, Session, Wishes,
+    Client, Connected, Failure, Found, Heard, Latencies, Percentiles, PictureSink, Play, Report, Session,
+    Wishes,
 };
 use pf_codec::I420View;
 use pf_media::picture::Size;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
@@ -172,7 +173,7 @@ impl PictureSink for Nowhere {
 
 fn view(report: &Report, started: Instant) -> Value {
     let from_start = report.first_frame_at.map(|at| at.saturating_duration_since(started));
-    let stream = report.stream.as_ref();
+    let (stream, arrived) = (report.stream.as_ref(), &report.arrived);
     json!({
         "frames": report.frames,
         "first_frame_ms": report.first_frame.map(milliseconds),
@@ -181,14 +182,30 @@ fn view(report: &Report, started: Instant) -> Value {
         "fps": rounded(report.frames_per_second()),
         "bitrate_mbps": rounded(report.megabits_per_second()),
         "decode_errors": report.decode_errors,
-        "frames_lost": report.frames_lost,
+        "frames_sent": arrived.sent,
+        "frames_on_time": arrived.on_time,
+        "frames_late": arrived.late,
+        "frames_lost": arrived.lost,
+        "repaired": arrived.repaired,
+        "loss_percent": rounded(arrived.loss * 100.0),
+        "recoveries_asked": arrived.recoveries_asked,
         "key_frame_requests": report.key_frame_requests,
         "rtt_ms": milliseconds(report.round_trip),
-        "latency_ms": { "total": report.latency.map(|latency| percentiles(&latency)) },
+        "latency_ms": latencies(&report.latency),
         "source": stream.map(|stream| stream.source.as_str()),
         "width": stream.map(|stream| stream.width),
         "height": stream.map(|stream| stream.height),
     })
+}
+
+/// By stage; one that was not measured is left out.
+fn latencies(latency: &Latencies) -> Value {
+    let stages = [("arrival", latency.arrival), ("decode", latency.decode), ("total", latency.total)];
+    stages
+        .into_iter()
+        .filter_map(|(stage, measured)| Some((stage.to_owned(), percentiles(&measured?))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn percentiles(latency: &Percentiles) -> Value {
@@ -200,7 +217,7 @@ fn percentiles(latency: &Percentiles) -> Value {
 }
 
 fn text(report: &Report) -> String {
-    let latency = report.latency.map_or_else(String::new, |latency| {
+    let latency = report.latency.total.map_or_else(String::new, |latency| {
         format!(
             ", capture to decoded {} ms (95 %: {} ms)",
             milliseconds(latency.p50),
