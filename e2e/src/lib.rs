@@ -4,7 +4,7 @@
 //! A test starts a [`Host`], makes a [`ClientInstall`] or several, runs their commands, and looks at exit codes, JSON
 //! and what is left on the disk. Where the attack is not one that the client program would make, an [`Attacker`] speaks
 //! the protocol by itself, step by step, and an [`Impostor`] answers in a host's place. A [`Relay`] gives any client
-//! another address.
+//! another address, and a network that loses, delays and holds back.
 //!
 //! ```no_run
 //! use pf_e2e::{ClientInstall, Host};
@@ -53,7 +53,7 @@ pub use impostor::{Caught, Impostor, greeting};
 pub use outcome::Outcome;
 pub use process::{Running, program};
 pub use raw::Raw;
-pub use relay::Relay;
+pub use relay::{Bottleneck, Bursts, Network, Passed, Relay};
 
 /// The longest that anything here may take: far more than it does on an idle machine, for a busy one.
 pub const PATIENCE: Duration = Duration::from_mins(1);

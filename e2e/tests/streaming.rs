@@ -3,22 +3,20 @@
 
 use std::{
     fs,
-    net::{SocketAddr, UdpSocket},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, SyncSender},
-    },
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use pf_codec::I420View;
-use pf_e2e::{ClientInstall, Host, until, x_display::XDisplay};
+use pf_e2e::{Attacker, Bursts, ClientInstall, Host, Network, Relay, soon, until, x_display::XDisplay};
 use pf_media::{
     picture::Size,
     timecode::{self, ORIGIN, TimeCode},
+};
+use pf_proto::{
+    Message,
+    session::{ClientDatagram, FrameArrival, MediaFeedback},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -130,21 +128,102 @@ fn a_killed_host_leaves_no_display_behind() {
     virtual_display.assert_gone(&display);
 }
 
-/// A weak wireless link loses one packet in fifty. Pictures are lost, the session is not.
+/// A weak wireless link loses one packet in twenty. Whoever shows the losses, or asks for a key frame after each, has a
+/// picture that breaks or stalls several times a second.
 #[test]
-fn a_stream_goes_on_when_packets_are_lost() {
+fn what_a_lossy_link_loses_is_repaired_and_the_picture_keeps_coming() {
     let host = Host::m3().start();
-    let link = LossyLink::start(host.socket_address());
-    let viewer = Viewer::at(&host, &link.address.to_string());
+    let relay = Relay::start(Ipv4Addr::LOCALHOST, host.socket_address());
+    let viewer = Viewer::at(&host, &relay.address());
+    relay.set(Network { loss: 0.05, delay: Duration::from_millis(10), ..Network::default() });
     let (report, units) = viewer.watch(300);
-    assert_eq!(report["frames"], 300);
-    assert!(link.lost.load(Ordering::Relaxed), "the link lost nothing");
+    println!("{report}\n{:?}", relay.passed());
+
+    let figure = |name: &str| report[name].as_f64().unwrap();
+    assert!(relay.passed().lost > 0, "the link lost nothing");
+    assert!(figure("repaired") > 0.0, "{report}");
+    assert!((1.0..15.0).contains(&figure("loss_percent")), "{report}");
+    assert!(figure("frames_lost") < 15.0 && figure("recoveries_asked") <= 5.0, "{report}");
+    assert_eq!(report["decode_errors"], 0);
+    assert!(figure("frames_on_time") + figure("frames_late") >= 300.0, "{report}");
+    assert!(figure("frames_sent") >= 300.0, "{report}");
+    let codes = time_codes(&units);
+    assert!(codes.len() >= 290, "only {} of 300 pictures can be read", codes.len());
+    assert_rising(&codes);
+}
+
+/// A microwave oven takes more at once than any parity gives back. Pictures are lost, the session is not.
+#[test]
+fn a_stream_recovers_from_bursts_that_nothing_repairs() {
+    let host = Host::m3().start();
+    let relay = Relay::start(Ipv4Addr::LOCALHOST, host.socket_address());
+    let viewer = Viewer::at(&host, &relay.address());
+    let bursts = Some(Bursts { every: 300, length: 30 });
+    relay.set(Network { bursts, delay: Duration::from_millis(5), ..Network::default() });
+    let (report, units) = viewer.watch(300);
+    println!("{report}\n{:?}", relay.passed());
+
+    assert!(relay.passed().lost > 0, "the link lost nothing");
     assert!(report["frames_lost"].as_u64() > Some(0), "{report}");
-    assert!(report["key_frame_requests"].as_u64() > Some(0), "{report}");
+    assert!(report["recoveries_asked"].as_u64() > Some(0), "{report}");
     assert_eq!(report["decode_errors"], 0, "what is handed to the decoder refers to nothing that was lost");
     let codes = time_codes(&units);
     assert!(codes.len() >= 290, "only {} of 300 pictures can be read", codes.len());
     assert_rising(&codes);
+}
+
+/// A paired device that lies about how pictures arrive must reach nothing but its own stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_of_a_hostile_client_harm_nobody() {
+    let host = Host::m3().start();
+    let laptop = Attacker::new();
+    laptop.pair(host.socket_address(), "laptop", &host.pin()).await;
+    let visit = laptop.enter(host.socket_address()).await.unwrap();
+    let picture = async || soon("a picture", visit.connection.read_datagram()).await.unwrap();
+    picture().await;
+    for report in hostile_reports(visit.connection.max_datagram()) {
+        visit.connection.send_datagram(report.into()).unwrap();
+        tokio::task::yield_now().await;
+    }
+    // Pictures that came before the host heard all of that are not the proof.
+    for _ in 0..200 {
+        picture().await;
+    }
+    assert_eq!(visit.connection.close_reason(), None);
+
+    let couch = ClientInstall::new("couch");
+    couch.pair(&host.address(), &host.await_pin(2));
+    couch.expect_pictures(&host.address());
+}
+
+/// Datagrams that no honest client sends: garbage, too much, and numbers that cannot be.
+fn hostile_reports(longest: usize) -> Vec<Vec<u8>> {
+    let mut reports = vec![vec![], vec![0xFF], vec![0; longest], vec![0x0A; longest], b"\x0A\x7F".to_vec()];
+    let extremes = [0, 1, 0x7FFF_FFFF, 0x8000_0000, u32::MAX];
+    for (number, &newest_frame) in extremes.iter().cycle().take(50).enumerate() {
+        let extreme = extremes[number / extremes.len() % extremes.len()];
+        let arrival = |before_newest| FrameArrival {
+            before_newest,
+            shards: if extreme == 0 { 1 } else { u16::MAX },
+            first_before: extreme,
+            spread: extreme,
+        };
+        let honest = MediaFeedback {
+            number: number as u32,
+            sent: [0, u64::from(extreme), u64::MAX][number % 3],
+            newest_frame,
+            decoded_frame: Some(extreme).filter(|_| number % 2 == 0),
+            first_lost: Some(!extreme).filter(|_| number % 3 > 0),
+            frames: (0..24).map(arrival).collect(),
+        };
+        // As it is, again, with a number from long ago, and the same number with other words.
+        let older = MediaFeedback { number: honest.number.wrapping_sub(0x7000_0000), ..honest.clone() };
+        let other = MediaFeedback { newest_frame: !newest_frame, frames: Vec::new(), ..honest.clone() };
+        for feedback in [honest.clone(), honest, older, other] {
+            reports.push(ClientDatagram::Feedback(feedback).encode());
+        }
+    }
+    reports
 }
 
 /// A person watches in a window, and closes it.
@@ -226,100 +305,6 @@ impl VirtualSession {
 
 /// The variable that marks the processes of one test.
 const MARK: &str = "PF_E2E_MARK";
-
-/// A link that loses one packet in fifty either way, always the same ones, and takes 5 ms for the others.
-struct LossyLink {
-    address: SocketAddr,
-    lost: Arc<AtomicBool>,
-    over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-/// A packet, and when it is to arrive.
-type Packet = (Instant, Vec<u8>);
-
-impl LossyLink {
-    fn start(host: SocketAddr) -> Self {
-        let [front, back] = [(); 2].map(|()| Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap()));
-        back.connect(host).unwrap();
-        let address = front.local_addr().unwrap();
-        let [lost, over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
-        let client = Arc::new(Mutex::new(None));
-        let (to_host, from_client) = mpsc::sync_channel(QUEUE);
-        let (to_client, from_host) = mpsc::sync_channel(QUEUE);
-        let take_in = |socket: &Arc<UdpSocket>, seed, line, client: Option<&Arc<Mutex<_>>>| {
-            socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-            let (socket, client) = (Arc::clone(socket), client.cloned());
-            let (lost, over) = (Arc::clone(&lost), Arc::clone(&over));
-            thread::spawn(move || take_in(&socket, seed, &line, client.as_deref(), &lost, &over))
-        };
-        let threads = vec![
-            take_in(&front, 1, to_host, Some(&client)),
-            take_in(&back, 2, to_client, None),
-            thread::spawn(move || {
-                // A packet that a socket does not take is one more that the link loses.
-                deliver(&from_client, |packet| _ = back.send(packet));
-            }),
-            thread::spawn(move || {
-                deliver(&from_host, |packet| {
-                    if let Some(client) = *client.lock().unwrap() {
-                        _ = front.send_to(packet, client);
-                    }
-                });
-            }),
-        ];
-        Self { address, lost, over, threads }
-    }
-}
-
-impl Drop for LossyLink {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            // It panicked only where the test did.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn take_in(
-    socket: &UdpSocket,
-    mut seed: u64,
-    line: &SyncSender<Packet>,
-    client: Option<&Mutex<Option<SocketAddr>>>,
-    lost: &AtomicBool,
-    over: &AtomicBool,
-) {
-    let mut buffer = [0; LARGEST_PACKET];
-    while !over.load(Ordering::Relaxed) {
-        // Nothing came for a while, or an earlier packet met a closed port.
-        let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
-        if let Some(client) = client {
-            *client.lock().unwrap() = Some(from);
-        }
-        // Knuth's MMIX generator; its upper bits are good enough to spread losses.
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let is_lost = (seed >> 33).is_multiple_of(50);
-        lost.fetch_or(is_lost, Ordering::Relaxed);
-        if !is_lost {
-            // A full queue drops, too, as any router's does.
-            _ = line.try_send((Instant::now() + Duration::from_millis(5), buffer[..length].to_vec()));
-        }
-    }
-}
-
-fn deliver(line: &Receiver<Packet>, send: impl Fn(&[u8])) {
-    for (due, packet) in line {
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        send(&packet);
-    }
-}
-
-/// The largest packet that the link takes, in bytes: more than any that QUIC sends here.
-const LARGEST_PACKET: usize = 2048;
-
-/// How many packets are on the link at most.
-const QUEUE: usize = 1024;
 
 /// The access units of an H.264 byte stream.
 fn access_units(stream: &[u8]) -> Vec<Vec<u8>> {
