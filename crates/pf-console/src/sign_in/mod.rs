@@ -1,7 +1,7 @@
 //! Who is signed in to the console, and how one gets in: with the password, or with a one-time link.
 //!
-//! What decides is pure and beside this: [`limits`] how often a password may be tried, [`links`] which links are good,
-//! [`book`] which sign-ins are open. [`SignIns`] puts them together with the store, the clock and chance.
+//! What decides is pure and beside this: `limits` how often a password may be tried, `links` which links are good,
+//! `book` which sign-ins are open. [`SignIns`] puts them together with the store, the clock and chance.
 //!
 //! Three rules hold throughout. A try is counted before the password is looked at. A sign-in is stored before it holds,
 //! and over before its end is stored. And whatever was begun is finished, also when the
