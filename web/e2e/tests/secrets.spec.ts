@@ -72,7 +72,11 @@ test('R4: after its window a PIN is nowhere: not on the page, not in the browser
   await expect(owner.page.getByText('couch was paired by PIN.')).toBeVisible();
   await owner.go('Pairing');
 
-  const places: Places = { ...(await kept(owner.page)), ...(await logs(host)), 'the events': events() };
+  const places: Places = {
+    ...(await kept(owner.page)),
+    ...(await logs(host)),
+    'the events': events(),
+  };
   expect(places['the audit log']).toContain('paired');
   expect(places['the events']).toContain('paired');
   expect(places['the log']).toContain('TRACE');
@@ -87,7 +91,11 @@ test('R4: a PIN that was cancelled is nowhere either', async ({ owner, host }) =
   const pin = await owner.arm();
   await owner.button('Cancel').click();
   await expect(owner.heading('You closed the window')).toBeVisible();
-  const places: Places = { ...(await kept(owner.page)), ...(await logs(host)), 'the events': events() };
+  const places: Places = {
+    ...(await kept(owner.page)),
+    ...(await logs(host)),
+    'the events': events(),
+  };
   expect(places['the events']).toContain('disarmed');
   expect(placesOf(pin, places)).toEqual([]);
 });
