@@ -5,7 +5,7 @@
 //!   lost by itself with the share that was lost lately; and as many as the bursts of the last [`WINDOW`] took of one
 //!   frame at once, if there was more than one. At least a twentieth, and at least one; at most half, or four for the
 //!   smallest frames.
-//! - At the start, before anything is known, [`PRESUMED`] is taken for the loss.
+//! - At the start, before anything is known, `PRESUMED` is taken for the loss.
 //!
 //! What a full queue drops is no reason for more parity: the caller leaves out what was lost while the rate was too high.
 
