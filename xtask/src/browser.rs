@@ -25,7 +25,7 @@ const SCREENSHOTS: &str = "PF_SCREENSHOTS";
 /// Where pictures go unless told otherwise, below cargo's target directory.
 const PICTURES: &str = "screenshots";
 
-/// The types of the package itself.
+/// The package's own types, lints and format.
 pub(crate) fn check(root: &Path) -> Result<()> {
     process::run_to_end(&mut process::npm(&root.join(PACKAGE), ["run", "check"]))
 }

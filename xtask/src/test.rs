@@ -78,7 +78,7 @@ fn steps<'a>(nextest: &[&'a str]) -> Vec<Step<'a>> {
         own("page: types, lints and format", browser::check_page),
         own("page: unit tests", browser::test_page),
         own("page: the built one is current", |root| codegen::check(root, Part::Page)),
-        own("browser tests: types", browser::check),
+        own("browser tests: types, lints and format", browser::check),
         cargo("lints", "clippy --workspace --all-targets -- -D warnings"),
         Step { title: "documentation", check: docs },
         cargo("licences, bans and sources", "deny check licenses bans sources"),
