@@ -256,7 +256,7 @@ pub struct Figures {
     pub fps: f64,
     /// What the stream takes of the link, in Mbit/s.
     pub bitrate_mbps: f64,
-    /// Packets that the link lost, in percent of those sent.
+    /// What the client missed of the stream over ten seconds, in percent, before any repair.
     pub loss_percent: f64,
     /// The round trip, in milliseconds.
     pub rtt_ms: f64,

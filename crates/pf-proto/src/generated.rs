@@ -228,7 +228,7 @@ pub mod session_client_message {
         /// The first message.
         #[prost(message, tag = "1")]
         Hello(super::SessionHello),
-        /// A picture was lost: only a key frame helps.
+        /// The decoder cannot go on: only a key frame helps.
         #[prost(message, tag = "2")]
         KeyFrameRequest(super::KeyFrameRequest),
         /// One side of the clock exchange.

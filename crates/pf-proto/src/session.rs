@@ -21,7 +21,7 @@ pub const MAX_ARRIVALS: usize = 24;
 pub enum ClientMessage {
     /// The first message.
     Hello(SessionHello),
-    /// A picture was lost: only a key frame helps.
+    /// The decoder cannot go on: only a key frame helps.
     KeyFrameRequest {
         /// The newest frame that was handed out.
         last_frame: u32,

@@ -496,7 +496,7 @@ export interface components {
             latency_ms: components["schemas"]["LatencyMs"];
             /**
              * Format: double
-             * @description Packets that the link lost, in percent of those sent.
+             * @description What the client missed of the stream over ten seconds, in percent, before any repair.
              */
             loss_percent: number;
             /**
