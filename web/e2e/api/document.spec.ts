@@ -76,6 +76,8 @@ test('R8: the API answers as its document says, whatever it is asked', async ({
       ...['--max-examples', EXAMPLES, '--seed', SEED, '--generation-database', 'none'],
       ...['--workers', '2', '--request-timeout', '10'],
     ],
+    // It leaves files where it runs.
+    { cwd: testInfo.outputDir },
   ).finish(120_000);
   const findings = /^=+ (FAILURES|ERRORS) =+$/m.exec(stdout);
   expect(exit, stdout.slice(findings?.index ?? 0) + stderr).toBe(0);

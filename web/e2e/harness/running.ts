@@ -23,6 +23,8 @@ export interface Start {
   env?: Record<string, string>;
   /** What it reads; nothing unless given. */
   input?: Buffer;
+  /** Where it runs; here unless given. */
+  cwd?: string;
 }
 
 /** How a command ended, and all that it said. */
@@ -43,7 +45,7 @@ export class Running {
 
   constructor(file: string, args: readonly string[], start: Start = {}) {
     this.#line = [path.basename(file), ...args].join(' ');
-    this.#child = spawn(file, args, { env: { ...process.env, ...start.env } });
+    this.#child = spawn(file, args, { cwd: start.cwd, env: { ...process.env, ...start.env } });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;
       this.#wake();
