@@ -163,10 +163,7 @@ impl Attacker {
         let hello = session::ClientMessage::Hello(session::SessionHello {
             versions: vec![pf_proto::VERSION],
             device_name: DeviceName::sanitise("attacker"),
-            width: 0,
-            height: 0,
-            frames_per_second: 0,
-            bits_per_second: 0,
+            wishes: session::StreamWishes::default(),
         });
         let heard = async {
             control.send(&hello).await?;

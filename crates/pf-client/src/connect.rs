@@ -5,7 +5,7 @@ use std::time::Instant;
 use pf_base::{Code, Fingerprint};
 use pf_media::picture::Size;
 use pf_net::{ControlStream, Expect, Plane};
-use pf_proto::session::{AdmittedAs, ClientMessage, HostMessage, SessionHello};
+use pf_proto::session::{AdmittedAs, ClientMessage, HostMessage, SessionHello, SoundWish, StreamWishes};
 use pf_trust::{
     proof::Comparison,
     route::{Answer, Known, Route},
@@ -13,7 +13,8 @@ use pf_trust::{
 use tokio::time::timeout;
 
 use crate::{
-    Client, Failure, Found, Heard, Session, approach::PATIENCE, ask::not_pinned, client::keep_copy, clock,
+    Client, Failure, Found, Heard, Remote, Session, approach::PATIENCE, ask::not_pinned, client::keep_copy,
+    clock,
 };
 
 /// What the client would like to see. `None` leaves it to the host.
@@ -25,6 +26,21 @@ pub struct Wishes {
     pub frames_per_second: Option<u32>,
     /// The most to receive, in bits a second.
     pub bits_per_second: Option<u32>,
+    /// Whether the host's sound is wanted, and in frames of which length.
+    pub sound: SoundWish,
+}
+
+impl From<Wishes> for StreamWishes {
+    fn from(wishes: Wishes) -> Self {
+        let size = wishes.size.unwrap_or(Size::new(0, 0));
+        Self {
+            width: size.width,
+            height: size.height,
+            frames_per_second: wishes.frames_per_second.unwrap_or(0),
+            bits_per_second: wishes.bits_per_second.unwrap_or(0),
+            sound: wishes.sound,
+        }
+    }
 }
 
 /// What came of connecting.
@@ -146,14 +162,10 @@ impl Client {
         let dialled = Instant::now();
         let connection = self.dial(found, Plane::Session, Expect::Exactly(expect)).await?;
         let mut control: ControlStream<ClientMessage, HostMessage> = connection.open_control().await?;
-        let size = wishes.size.unwrap_or(Size::new(0, 0));
         let hello = SessionHello {
             versions: vec![pf_proto::VERSION],
             device_name: self.name.clone(),
-            width: size.width,
-            height: size.height,
-            frames_per_second: wishes.frames_per_second.unwrap_or(0),
-            bits_per_second: wishes.bits_per_second.unwrap_or(0),
+            wishes: wishes.into(),
         };
         let greeting = async {
             control.send(&ClientMessage::Hello(hello)).await?;
@@ -168,7 +180,9 @@ impl Client {
             Err(_) => return Err(Failure::Lost(pf_net::Closed::TimedOut)),
         };
         let HostMessage::Admitted(admitted) = answer else { return Err(Failure::Protocol) };
-        Ok(Session { connection, control, admitted, dialled, admitted_after: dialled.elapsed() })
+        let (remote, sayings) = Remote::new();
+        let admitted_after = dialled.elapsed();
+        Ok(Session { connection, control, admitted, dialled, admitted_after, remote, sayings })
     }
 
     fn is_only_asked(&self, found: &Found) -> Result<bool, Failure> {

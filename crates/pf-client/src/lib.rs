@@ -26,4 +26,4 @@ pub use failure::Failure;
 pub use find::Found;
 pub use pair::Paired;
 pub use pf_net::DialError;
-pub use session::{Arrived, Latencies, Percentiles, PictureSink, Play, Report, Session};
+pub use session::{Arrived, Latencies, Percentiles, PictureSink, Play, Remote, Report, Session};

@@ -8,6 +8,7 @@
 
 pub mod frame;
 mod generated;
+pub mod input;
 pub mod media;
 pub mod pair;
 pub mod session;

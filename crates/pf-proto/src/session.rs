@@ -6,6 +6,7 @@ use prost::Message as _;
 use crate::{
     Malformed, Message,
     generated::{self as wire, session_client_datagram, session_client_message, session_host_message},
+    input::{InputEvent, InputState},
     media,
 };
 
@@ -15,6 +16,9 @@ const MAX_VERSIONS: usize = 16;
 /// The most frames that one [`MediaFeedback`] tells of: at 120 a second and a report every 25 ms each is told of eight
 /// times over.
 pub const MAX_ARRIVALS: usize = 24;
+
+/// The most pictures that one [`HostMessage::FrameTimes`] tells of.
+pub const MAX_FRAME_TIMES: usize = 24;
 
 /// What a client sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,10 @@ pub enum ClientMessage {
         /// When it was sent, on the client's clock, in microseconds.
         sent: u64,
     },
+    /// Another size, speed, rate or sound from now on.
+    Change(StreamWishes),
+    /// What the person does.
+    Input(InputEvent),
 }
 
 /// The first message of a session: who is there, and what it would like.
@@ -40,14 +48,35 @@ pub struct SessionHello {
     pub versions: Vec<u32>,
     /// What the client calls itself.
     pub device_name: DeviceName,
-    /// The wanted width, in pixels; 0 for the host's own.
+    /// What it would like of the stream.
+    pub wishes: StreamWishes,
+}
+
+/// What a client would like of the stream. 0 leaves a choice to the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamWishes {
+    /// The wanted width, in pixels.
     pub width: u32,
-    /// The wanted height, in pixels; 0 for the host's own.
+    /// The wanted height, in pixels.
     pub height: u32,
-    /// The most pictures a second that the client wants; 0 for the host's own.
+    /// The most pictures a second that the client wants.
     pub frames_per_second: u32,
-    /// The most that the client wants to receive, in bits a second; 0 for the host's own.
+    /// The most that the client wants to receive, in bits a second.
     pub bits_per_second: u32,
+    /// Whether it wants sound.
+    pub sound: SoundWish,
+}
+
+/// Whether a client wants sound, and in frames of which length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SoundWish {
+    /// None.
+    #[default]
+    Silent,
+    /// In frames of 10 ms.
+    Ms10,
+    /// In frames of 5 ms.
+    Ms5,
 }
 
 /// What a client sends as a datagram.
@@ -55,6 +84,8 @@ pub struct SessionHello {
 pub enum ClientDatagram {
     /// How the pictures arrive.
     Feedback(MediaFeedback),
+    /// What the person does.
+    Input(InputState),
 }
 
 /// How the pictures arrive, as their receiver sees it.
@@ -103,6 +134,8 @@ pub enum HostMessage {
         /// When this answer left, on the host's clock, in microseconds.
         sent: u64,
     },
+    /// How long the host took for its pictures; at most [`MAX_FRAME_TIMES`].
+    FrameTimes(Vec<FrameTime>),
 }
 
 /// The host's yes.
@@ -127,8 +160,46 @@ pub struct StreamStarted {
     pub height: u32,
     /// The most pictures a second that will come.
     pub frames_per_second: u32,
-    /// What the encoder aims at, in bits a second.
+    /// The most that will come, in bits a second.
     pub bits_per_second: u32,
+    /// Whether there is sound.
+    pub sound: Offer,
+    /// Whether keys and pointer are taken.
+    pub keys_and_pointer: Offer,
+    /// Whether gamepads are.
+    pub gamepads: Offer,
+}
+
+/// Whether a host gives something, or why it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It does.
+    Given,
+    /// It does not, for no reason that it names or that this version knows.
+    Withheld,
+    /// The client did not ask for it.
+    NotAsked,
+    /// Only paired devices get it, and this one is a guest.
+    PairedOnly,
+    /// What is shown has no such thing.
+    NotHere,
+    /// The host's machine lacks what it takes; its log says what.
+    Unavailable,
+}
+
+/// How long the host took for one picture, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameTime {
+    /// Its number.
+    pub frame: u32,
+    /// From its capture time until it was ready to be encoded.
+    pub capture: u32,
+    /// From then until its encoding began.
+    pub wait: u32,
+    /// From then until it was encoded.
+    pub encode: u32,
+    /// From then until the last of it had left.
+    pub send: u32,
 }
 
 /// As what a device was let in.
@@ -149,15 +220,14 @@ impl Message for ClientMessage {
             Self::Hello(hello) => Kind::Hello(wire::SessionHello {
                 versions: hello.versions,
                 device_name: hello.device_name.to_string(),
-                width: hello.width,
-                height: hello.height,
-                frames_per_second: hello.frames_per_second,
-                bits_per_second: hello.bits_per_second,
+                wishes: Some(hello.wishes.into()),
             }),
             Self::KeyFrameRequest { last_frame } => {
                 Kind::KeyFrameRequest(wire::KeyFrameRequest { last_frame })
             }
             Self::ClockPing { sent } => Kind::ClockPing(wire::ClockPing { sent }),
+            Self::Change(wishes) => Kind::Change(wishes.into()),
+            Self::Input(event) => Kind::Input(event.into()),
         };
         wire::SessionClientMessage { kind: Some(kind) }.encode_to_vec()
     }
@@ -172,14 +242,13 @@ impl Message for ClientMessage {
                 Ok(Self::Hello(SessionHello {
                     versions: hello.versions,
                     device_name: DeviceName::sanitise(&hello.device_name),
-                    width: hello.width,
-                    height: hello.height,
-                    frames_per_second: hello.frames_per_second,
-                    bits_per_second: hello.bits_per_second,
+                    wishes: hello.wishes.unwrap_or_default().into(),
                 }))
             }
             Kind::KeyFrameRequest(m) => Ok(Self::KeyFrameRequest { last_frame: m.last_frame }),
             Kind::ClockPing(m) => Ok(Self::ClockPing { sent: m.sent }),
+            Kind::Change(wishes) => Ok(Self::Change(wishes.into())),
+            Kind::Input(event) => event.try_into().map(Self::Input),
         }
     }
 }
@@ -191,6 +260,7 @@ impl Message for ClientDatagram {
         use session_client_datagram::Kind;
         let kind = match self.clone() {
             Self::Feedback(feedback) => Kind::Feedback(feedback.into()),
+            Self::Input(state) => Kind::Input(state.into()),
         };
         wire::SessionClientDatagram { kind: Some(kind) }.encode_to_vec()
     }
@@ -203,6 +273,7 @@ impl Message for ClientDatagram {
         }
         match wire::SessionClientDatagram::decode(payload)?.kind.ok_or(Malformed::UnknownKind)? {
             Kind::Feedback(feedback) => feedback.try_into().map(Self::Feedback),
+            Kind::Input(state) => state.try_into().map(Self::Input),
         }
     }
 }
@@ -220,9 +291,15 @@ impl Message for HostMessage {
                 height: started.height,
                 frames_per_second: started.frames_per_second,
                 bits_per_second: started.bits_per_second,
+                sound: wire::Offer::from(started.sound).into(),
+                keys_and_pointer: wire::Offer::from(started.keys_and_pointer).into(),
+                gamepads: wire::Offer::from(started.gamepads).into(),
             }),
             Self::ClockPong { ping_sent, received, sent } => {
                 Kind::ClockPong(wire::ClockPong { ping_sent, received, sent })
+            }
+            Self::FrameTimes(frames) => {
+                Kind::FrameTimes(wire::FrameTimes { frames: frames.into_iter().map(Into::into).collect() })
             }
         };
         wire::SessionHostMessage { kind: Some(kind) }.encode_to_vec()
@@ -235,6 +312,12 @@ impl Message for HostMessage {
             Kind::StreamStarted(started) => started.try_into().map(Self::StreamStarted),
             Kind::ClockPong(m) => {
                 Ok(Self::ClockPong { ping_sent: m.ping_sent, received: m.received, sent: m.sent })
+            }
+            Kind::FrameTimes(times) => {
+                if times.frames.len() > MAX_FRAME_TIMES {
+                    return Err(Malformed::Field("frames"));
+                }
+                Ok(Self::FrameTimes(times.frames.into_iter().map(Into::into).collect()))
             }
         }
     }
@@ -280,12 +363,87 @@ impl TryFrom<wire::StreamStarted> for StreamStarted {
             return Err(Malformed::Field("source"));
         }
         Ok(Self {
+            sound: started.sound().into(),
+            keys_and_pointer: started.keys_and_pointer().into(),
+            gamepads: started.gamepads().into(),
             source: started.source,
             width: started.width,
             height: started.height,
             frames_per_second: started.frames_per_second,
             bits_per_second: started.bits_per_second,
         })
+    }
+}
+
+impl From<StreamWishes> for wire::StreamWishes {
+    fn from(wishes: StreamWishes) -> Self {
+        let sound = match wishes.sound {
+            SoundWish::Silent => wire::SoundWish::Unspecified,
+            SoundWish::Ms10 => wire::SoundWish::SoundWish10Ms,
+            SoundWish::Ms5 => wire::SoundWish::SoundWish5Ms,
+        };
+        Self {
+            width: wishes.width,
+            height: wishes.height,
+            frames_per_second: wishes.frames_per_second,
+            bits_per_second: wishes.bits_per_second,
+            sound: sound.into(),
+        }
+    }
+}
+
+impl From<wire::StreamWishes> for StreamWishes {
+    fn from(wishes: wire::StreamWishes) -> Self {
+        let sound = match wishes.sound() {
+            wire::SoundWish::Unspecified => SoundWish::Silent,
+            wire::SoundWish::SoundWish10Ms => SoundWish::Ms10,
+            wire::SoundWish::SoundWish5Ms => SoundWish::Ms5,
+        };
+        Self {
+            width: wishes.width,
+            height: wishes.height,
+            frames_per_second: wishes.frames_per_second,
+            bits_per_second: wishes.bits_per_second,
+            sound,
+        }
+    }
+}
+
+impl From<Offer> for wire::Offer {
+    fn from(offer: Offer) -> Self {
+        match offer {
+            Offer::Withheld => Self::Unspecified,
+            Offer::Given => Self::Given,
+            Offer::NotAsked => Self::NotAsked,
+            Offer::PairedOnly => Self::PairedOnly,
+            Offer::NotHere => Self::NotHere,
+            Offer::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<wire::Offer> for Offer {
+    fn from(offer: wire::Offer) -> Self {
+        match offer {
+            wire::Offer::Unspecified => Self::Withheld,
+            wire::Offer::Given => Self::Given,
+            wire::Offer::NotAsked => Self::NotAsked,
+            wire::Offer::PairedOnly => Self::PairedOnly,
+            wire::Offer::NotHere => Self::NotHere,
+            wire::Offer::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<FrameTime> for wire::FrameTime {
+    fn from(FrameTime { frame, capture, wait, encode, send }: FrameTime) -> Self {
+        Self { frame, capture, wait, encode, send }
+    }
+}
+
+impl From<wire::FrameTime> for FrameTime {
+    fn from(wire::FrameTime { frame, capture, wait, encode, send }: wire::FrameTime) -> Self {
+        Self { frame, capture, wait, encode, send }
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 use pf_base::{Code, DeviceName, PairPolicy, PinDigits};
 use pf_proto::{
     Malformed, Message, VERSION, common_version, frame,
+    input::{self, Button, GamepadAxes, InputEvent, InputState, Key, MAX_TEXT, Pad, PointerState, Position},
     pair::{self, Greeting, Hello, HelloPurpose},
     session::{
-        self, Admitted, AdmittedAs, FrameArrival, MAX_ARRIVALS, MediaFeedback, SessionHello, StreamStarted,
+        self, Admitted, AdmittedAs, FrameArrival, FrameTime, MAX_ARRIVALS, MAX_FRAME_TIMES, MediaFeedback,
+        Offer, SessionHello, SoundWish, StreamStarted, StreamWishes,
     },
 };
 use proptest::prelude::*;
@@ -74,23 +76,99 @@ fn pair_host() -> impl Strategy<Value = pair::HostMessage> {
     ]
 }
 
+fn wishes() -> impl Strategy<Value = StreamWishes> {
+    let sound = proptest::sample::select(vec![SoundWish::Silent, SoundWish::Ms10, SoundWish::Ms5]);
+    (any::<[u32; 4]>(), sound).prop_map(|([width, height, frames_per_second, bits_per_second], sound)| {
+        StreamWishes { width, height, frames_per_second, bits_per_second, sound }
+    })
+}
+
+fn pointer() -> impl Strategy<Value = PointerState> {
+    let position = proptest::option::of(any::<[u16; 2]>().prop_map(|[x, y]| Position { x, y }));
+    (any::<u32>(), any::<[i32; 4]>(), position).prop_map(
+        |(number, [dx, dy, scroll_x, scroll_y], position)| PointerState {
+            number,
+            dx,
+            dy,
+            scroll_x,
+            scroll_y,
+            position,
+        },
+    )
+}
+
+fn pad() -> impl Strategy<Value = Pad> {
+    proptest::sample::select(Pad::ALL.to_vec())
+}
+
+fn input_event() -> impl Strategy<Value = InputEvent> {
+    let key = prop_oneof![0x07_0004..=0x07_00E7_u32, 0x0C_0001..=0x0C_03FF_u32]
+        .prop_map(|usage| Key::from_usage(usage).expect("in range"));
+    let button = proptest::sample::select(Button::ALL.to_vec());
+    prop_oneof![
+        (key, any::<bool>()).prop_map(|(key, pressed)| InputEvent::Key { key, pressed }),
+        "\\PC{1,64}".prop_map(InputEvent::Text),
+        (button, any::<bool>(), pointer()).prop_map(|(button, pressed, pointer)| InputEvent::Button {
+            button,
+            pressed,
+            pointer
+        }),
+        Just(InputEvent::ReleaseAll),
+        (pad(), any::<bool>()).prop_map(|(pad, plugged)| InputEvent::GamepadPlug { pad, plugged }),
+        (pad(), 0..1_u32 << input::GAMEPAD_BUTTONS)
+            .prop_map(|(pad, pressed)| InputEvent::GamepadButtons { pad, pressed }),
+    ]
+}
+
 fn session_client() -> impl Strategy<Value = session::ClientMessage> {
     prop_oneof![
-        (versions(), name(), any::<[u32; 4]>()).prop_map(
-            |(versions, device_name, [width, height, frames_per_second, bits_per_second])| {
-                session::ClientMessage::Hello(SessionHello {
-                    versions,
-                    device_name,
-                    width,
-                    height,
-                    frames_per_second,
-                    bits_per_second,
-                })
-            }
-        ),
+        (versions(), name(), wishes()).prop_map(|(versions, device_name, wishes)| {
+            session::ClientMessage::Hello(SessionHello { versions, device_name, wishes })
+        }),
         any::<u32>().prop_map(|last_frame| session::ClientMessage::KeyFrameRequest { last_frame }),
         any::<u64>().prop_map(|sent| session::ClientMessage::ClockPing { sent }),
+        wishes().prop_map(session::ClientMessage::Change),
+        input_event().prop_map(session::ClientMessage::Input),
     ]
+}
+
+fn stream_started() -> impl Strategy<Value = StreamStarted> {
+    let offer = proptest::sample::select(vec![
+        Offer::Given,
+        Offer::Withheld,
+        Offer::NotAsked,
+        Offer::PairedOnly,
+        Offer::NotHere,
+        Offer::Unavailable,
+    ]);
+    (any::<[u32; 4]>(), "[a-z0-9-]{0,32}", [offer.clone(), offer.clone(), offer]).prop_map(
+        |(
+            [width, height, frames_per_second, bits_per_second],
+            source,
+            [sound, keys_and_pointer, gamepads],
+        )| {
+            StreamStarted {
+                source,
+                width,
+                height,
+                frames_per_second,
+                bits_per_second,
+                sound,
+                keys_and_pointer,
+                gamepads,
+            }
+        },
+    )
+}
+
+fn frame_time() -> impl Strategy<Value = FrameTime> {
+    any::<[u32; 5]>().prop_map(|[frame, capture, wait, encode, send]| FrameTime {
+        frame,
+        capture,
+        wait,
+        encode,
+        send,
+    })
 }
 
 fn session_host() -> impl Strategy<Value = session::HostMessage> {
@@ -99,17 +177,12 @@ fn session_host() -> impl Strategy<Value = session::HostMessage> {
         (any::<u32>(), name(), admitted_as).prop_map(|(version, host_name, admitted_as)| {
             session::HostMessage::Admitted(Admitted { version, host_name, admitted_as })
         }),
-        (any::<[u32; 4]>(), "[a-z0-9-]{0,32}").prop_map(
-            |([width, height, frames_per_second, bits_per_second], source)| {
-                session::HostMessage::StreamStarted(StreamStarted {
-                    source,
-                    width,
-                    height,
-                    frames_per_second,
-                    bits_per_second,
-                })
-            }
-        ),
+        stream_started().prop_map(session::HostMessage::StreamStarted),
+        prop_oneof![
+            proptest::collection::vec(frame_time(), 0..=MAX_FRAME_TIMES),
+            proptest::collection::vec(frame_time(), MAX_FRAME_TIMES),
+        ]
+        .prop_map(session::HostMessage::FrameTimes),
         any::<[u64; 3]>().prop_map(|[ping_sent, received, sent]| session::HostMessage::ClockPong {
             ping_sent,
             received,
@@ -147,6 +220,16 @@ fn feedback() -> impl Strategy<Value = session::ClientDatagram> {
     )
 }
 
+/// Any state of a pointer or a gamepad.
+fn input_state() -> impl Strategy<Value = session::ClientDatagram> {
+    let stick = [-32_767..=32_767_i16, -32_767..=32_767_i16];
+    let triggers = [0..=32_767_i16, 0..=32_767_i16];
+    let axes = (pad(), any::<u32>(), stick.clone(), stick, triggers)
+        .prop_map(|(pad, number, left, right, triggers)| GamepadAxes { pad, number, left, right, triggers });
+    prop_oneof![pointer().prop_map(InputState::Pointer), axes.prop_map(InputState::GamepadAxes)]
+        .prop_map(session::ClientDatagram::Input)
+}
+
 /// What one side writes the other reads, framed and whole.
 fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) -> Result<(), TestCaseError> {
     let bytes = frame::encode(message);
@@ -159,13 +242,15 @@ fn survives<M: Message + PartialEq + std::fmt::Debug>(message: &M) -> Result<(),
 proptest! {
     #[test]
     fn every_message_survives_its_encoding(
-        a in pair_client(), b in pair_host(), c in session_client(), d in session_host(), e in feedback()
+        a in pair_client(), b in pair_host(), c in session_client(), d in session_host(), e in feedback(),
+        f in input_state()
     ) {
         survives(&a)?;
         survives(&b)?;
         survives(&c)?;
         survives(&d)?;
         survives(&e)?;
+        survives(&f)?;
     }
 
     /// A peer sends noise to make the host panic.
@@ -226,6 +311,50 @@ fn a_report_beyond_its_ranges_is_refused() {
     assert_eq!(report(&[&[0x10, 0x81, 0x40]]), Err(Malformed::Field("shards")), "8193");
     let padded = [vec![0x0a, 0], vec![0xfa, 0x01, 0xfd, 0x07], vec![0; 1021]].concat();
     assert_eq!(session::ClientDatagram::decode(&padded), Err(Malformed::TooLong));
+}
+
+/// A client names a key, button or gamepad that there is none of, to make the host look it up somewhere.
+#[test]
+fn input_beyond_its_ranges_is_refused() {
+    // SessionClientMessage { input { … } }
+    let event = |event: &[u8]| session::ClientMessage::decode(&[&[0x2a, event.len() as u8], event].concat());
+    // InputEvent { key { usage } }
+    assert_eq!(event(&[0x0a, 4, 0x08, 0x83, 0x80, 0x1c]), Err(Malformed::Field("usage")), "0x07_0003");
+    assert_eq!(event(&[0x0a, 2, 0x08, 0x04]), Err(Malformed::Field("usage")), "a usage without its page");
+    // InputEvent { text { text } }
+    assert_eq!(event(&[0x12, 3, 0x0a, 1, 0x1b]), Err(Malformed::Field("text")), "an escape");
+    assert_eq!(event(&[0x12, 0]), Err(Malformed::Field("text")), "nothing");
+    let long = InputEvent::Text("x".repeat(MAX_TEXT + 1));
+    let long = session::ClientMessage::Input(long).encode();
+    assert_eq!(session::ClientMessage::decode(&long), Err(Malformed::Field("text")));
+    // InputEvent { button { button, pointer } }
+    assert_eq!(event(&[0x1a, 4, 0x08, 5, 0x1a, 0]), Err(Malformed::Field("button")));
+    assert_eq!(event(&[0x1a, 2, 0x08, 1]), Err(Malformed::Field("pointer")), "no place to click");
+    let outside = [0x1a, 8, 0x1a, 6, 0x32, 4, 0x08, 0x80, 0x80, 0x04];
+    assert_eq!(event(&outside), Err(Malformed::Field("position")), "65536");
+    // InputEvent { gamepad_plug { pad } } and { gamepad_buttons { pressed } }
+    assert_eq!(event(&[0x2a, 2, 0x08, 4]), Err(Malformed::Field("pad")));
+    assert_eq!(event(&[0x32, 4, 0x10, 0x80, 0x80, 0x08]), Err(Malformed::Field("pressed")), "button 17");
+    // SessionClientDatagram { input { gamepad_axes { left_x } } } and { left_trigger }
+    let axes = |axes: &[u8]| {
+        let length = axes.len() as u8;
+        session::ClientDatagram::decode(&[&[0x12, length + 2, 0x12, length], axes].concat())
+    };
+    assert!(axes(&[0x18, 0xfd, 0xff, 0x03]).is_ok(), "-32767");
+    assert_eq!(axes(&[0x18, 0xff, 0xff, 0x03]), Err(Malformed::Field("stick")), "-32768");
+    assert_eq!(axes(&[0x38, 0x80, 0x80, 0x02]), Err(Malformed::Field("trigger")), "32768");
+}
+
+/// A host tells of more pictures than there can be, to make the client keep them.
+#[test]
+fn more_times_than_a_message_holds_are_refused() {
+    // SessionHostMessage { frame_times { frames {} … } }
+    let times = |count: u8| {
+        let frames = [0x0a, 0].repeat(count.into());
+        session::HostMessage::decode(&[&[0x22, frames.len() as u8], frames.as_slice()].concat())
+    };
+    assert!(times(MAX_FRAME_TIMES as u8).is_ok());
+    assert_eq!(times(MAX_FRAME_TIMES as u8 + 1), Err(Malformed::Field("frames")));
 }
 
 #[test]

@@ -10,7 +10,9 @@ use pf_base::{Code, DeviceName};
 use pf_desktop::{SourceConfig, Stop};
 use pf_media::picture::Size;
 use pf_net::{Arrival, Connection, ControlError, ControlStream};
-use pf_proto::session::{Admitted, AdmittedAs, ClientMessage, HostMessage, SessionHello, StreamStarted};
+use pf_proto::session::{
+    Admitted, AdmittedAs, ClientMessage, HostMessage, Offer, SessionHello, StreamStarted, StreamWishes,
+};
 use pf_trust::admission::{ConnectionId, Effect, Event, Peer, Role};
 use tokio::time::timeout;
 
@@ -145,7 +147,7 @@ async fn start(
     hello: &SessionHello,
     studio: &Studio,
 ) -> Result<(Stream, StreamStarted), StreamError> {
-    let wishes = wishes(hello);
+    let wishes = wishes(&hello.wishes);
     let stop = Stop::new()?;
     let stop_if_cancelled = StopOnDrop(Some(stop.clone()));
     let config = SourceConfig { size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
@@ -157,6 +159,9 @@ async fn start(
         height: opened.size().height,
         frames_per_second: wishes.fps.get(),
         bits_per_second: wishes.bitrate,
+        sound: Offer::Withheld,
+        keys_and_pointer: Offer::Withheld,
+        gamepads: Offer::Withheld,
     };
     let stream = opened.start(wishes, connection.clone(), studio.clock)?;
     stop_if_cancelled.disarm();
@@ -193,17 +198,18 @@ async fn converse(connection: &Connection, control: &mut Control, mut stream: St
                     return error.into();
                 }
             }
+            ClientMessage::Change(_) | ClientMessage::Input(_) => {}
             ClientMessage::Hello(_) => return End::Misbehaved,
         }
     }
 }
 
-fn wishes(hello: &SessionHello) -> Wishes {
-    let size = Size::new(hello.width, hello.height);
+fn wishes(wishes: &StreamWishes) -> Wishes {
+    let size = Size::new(wishes.width, wishes.height);
     Wishes {
         size: if size.is_streamable() { size } else { stream::DEFAULT_SIZE },
-        fps: NonZeroU32::new(hello.frames_per_second.min(stream::MAX_FPS)).unwrap_or(stream::DEFAULT_FPS),
-        bitrate: match hello.bits_per_second {
+        fps: NonZeroU32::new(wishes.frames_per_second.min(stream::MAX_FPS)).unwrap_or(stream::DEFAULT_FPS),
+        bitrate: match wishes.bits_per_second {
             0 => stream::DEFAULT_BITRATE,
             asked => asked.clamp(pf_codec::MIN_BITRATE, pf_codec::MAX_BITRATE),
         },

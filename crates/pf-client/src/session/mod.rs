@@ -6,6 +6,7 @@
 
 mod decode;
 mod feed;
+mod remote;
 mod report;
 
 use std::{
@@ -21,12 +22,18 @@ use pf_media::{
     time::Micros,
 };
 use pf_net::{Connection, ControlSender, ControlStream};
-use pf_proto::session::{Admitted, ClientMessage, HostMessage, StreamStarted};
+use pf_proto::{
+    Message,
+    session::{Admitted, ClientMessage, HostMessage, StreamStarted},
+};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use crate::Failure;
 use decode::Decoding;
 use feed::Feed;
+pub use remote::Remote;
+use remote::Said;
+pub(crate) use remote::Sayings;
 pub use report::{Arrived, Latencies, Percentiles, Report};
 
 /// How often the clocks are compared.
@@ -60,12 +67,19 @@ pub struct Session {
     pub(crate) admitted: Admitted,
     pub(crate) dialled: Instant,
     pub(crate) admitted_after: Duration,
+    pub(crate) remote: Remote,
+    pub(crate) sayings: Sayings,
 }
 
 impl Session {
     /// What the host said when it let us in.
     pub fn admitted(&self) -> &Admitted {
         &self.admitted
+    }
+
+    /// A handle to tell the host what the person does, also while the session plays.
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
     }
 
     /// Watches until the person stops, `play` is fulfilled, or the host ends it.
@@ -95,6 +109,7 @@ impl Session {
             feed: Feed::new(decoding.queue()),
             started: None,
             key_frame_requests: 0,
+            sayings: self.sayings,
         };
         let result = tokio::select! {
             () = stop => Ok(()),
@@ -144,6 +159,7 @@ struct Receiving {
     feed: Feed,
     started: Option<StreamStarted>,
     key_frame_requests: u64,
+    sayings: Sayings,
 }
 
 impl Receiving {
@@ -175,6 +191,7 @@ impl Receiving {
                     Ok(())
                 }
                 Some(frame) = not_decoded.recv() => self.ask_for_key_frame(frame).await,
+                said = self.sayings.next() => self.pass_on(said).await,
                 _ = pings.tick() => self.say(ClientMessage::ClockPing { sent: self.local.now().0 }).await,
             };
             if let Err(failure) = done {
@@ -214,9 +231,24 @@ impl Receiving {
                 };
                 self.clock.lock().unwrap_or_else(PoisonError::into_inner).record(exchange);
             }
+            HostMessage::FrameTimes(_) => {}
             HostMessage::Admitted(_) => return Err(Failure::Protocol),
         }
         Ok(())
+    }
+
+    /// Tells the host what the person did.
+    async fn pass_on(&mut self, said: Said) -> Result<(), Failure> {
+        match said {
+            Said::Message(message) => self.say(message).await,
+            Said::Datagram(datagram) => {
+                if let Err(error) = self.connection.send_datagram(datagram.encode().into()) {
+                    // As good as lost, which a datagram may be; a connection that is gone shows elsewhere.
+                    tracing::debug!(%error, "what the person did was not sent");
+                }
+                Ok(())
+            }
+        }
     }
 
     async fn say(&mut self, message: ClientMessage) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use pf_base::{Code, DeviceName};
 use pf_net::{Closed, ControlError, ControlStream, Plane};
 use pf_proto::{
     Malformed, frame,
-    session::{ClientMessage, HostMessage, SessionHello},
+    session::{ClientMessage, HostMessage, SessionHello, StreamWishes},
 };
 use tokio::select;
 
@@ -24,10 +24,7 @@ pub(crate) fn hello(name: &str) -> ClientMessage {
     ClientMessage::Hello(SessionHello {
         versions: vec![1],
         device_name: DeviceName::sanitise(name),
-        width: 1280,
-        height: 720,
-        frames_per_second: 60,
-        bits_per_second: 0,
+        wishes: StreamWishes { width: 1280, height: 720, frames_per_second: 60, ..StreamWishes::default() },
     })
 }
 

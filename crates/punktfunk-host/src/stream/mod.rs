@@ -177,6 +177,7 @@ impl Stream {
                 self.connection.follow_pace(Some(path.pace));
                 self.measures.note_path(path);
             }
+            Ok(ClientDatagram::Input(_)) => {}
             Err(error) => tracing::debug!(%error, "a client's datagram was refused"),
         }
     }

@@ -13,6 +13,7 @@ use pf_client::{
 };
 use pf_codec::I420View;
 use pf_media::picture::Size;
+use pf_proto::session::SoundWish;
 use serde_json::{Map, Value, json};
 use tokio::{
     runtime::Runtime,
@@ -148,6 +149,7 @@ fn wishes(options: &Connect, default_size: Size) -> Wishes {
         size: Some(options.size.unwrap_or(default_size)),
         frames_per_second: options.fps,
         bits_per_second: options.bitrate.map(|megabits| megabits * 1_000_000),
+        sound: SoundWish::Silent,
     }
 }
 
