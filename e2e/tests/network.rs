@@ -10,8 +10,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use mdns_sd::{ServiceDaemon, ServiceInfo};
 use pf_base::{DeviceName, Fingerprint, PairPolicy};
-use pf_discovery::{Advertisement, Advertiser};
+use pf_discovery::{Advertisement, Advertiser, SERVICE_TYPE};
 use pf_e2e::{
     ClientInstall, Host, HostSetup,
     namespace::{Lan, Machine},
@@ -71,8 +72,29 @@ impl Scene {
         self.elsewhere.run(|| Advertiser::start(&advertisement)).unwrap()
     }
 
-    fn fingerprint(&self) -> Fingerprint {
-        self.host.fingerprint().parse().unwrap()
+    /// The true host's own advert but for its policy, which leads to the true host: the forger gives it another
+    /// instance and another host name, so that the true records stand beside its own.
+    fn forge_optional(&self) -> Forged {
+        let (fingerprint, port) = (self.host.fingerprint(), self.host.socket_address().port());
+        let id = &fingerprint[..16];
+        let txt = [("v", "1"), ("id", id), ("fp", fingerprint), ("name", "den"), ("pair", "optional")];
+        let address = self.host_machine.address().to_string();
+        let service = ServiceInfo::new(SERVICE_TYPE, "den here", "forger.local.", address, port, &txt[..]);
+        self.elsewhere.run(|| {
+            let daemon = ServiceDaemon::new().unwrap();
+            daemon.register(service.unwrap()).unwrap();
+            Forged(daemon)
+        })
+    }
+}
+
+/// A forged advert, which stands until this is dropped.
+struct Forged(ServiceDaemon);
+
+impl Drop for Forged {
+    fn drop(&mut self) {
+        // A daemon that cannot be told to stop ends with the process.
+        let _ = self.0.shutdown();
     }
 }
 
@@ -183,11 +205,20 @@ fn r6_an_asked_host_that_lets_anyone_in_has_not_said_yes() {
 #[test]
 fn inv_39_a_spoofed_optional_advert_opens_no_required_host() {
     let scene = Scene::new(Host::m3());
-    let _spoof = scene.spoof("den", scene.fingerprint(), PairPolicy::Optional);
+    let _forged = scene.forge_optional();
     scene.await_advert("the forged advert", |advert| advert["pair"] == "optional");
-    // Where the forged advert comes first, the client dials its port, and nobody answers there.
-    let outcome = scene.connect("den", &["--trust-first-use"]);
-    assert!(matches!(outcome.exit, 3 | 22), "{outcome:?}");
+    scene.await_advert("the host's own", |advert| advert["pair"] == "required");
+    scene.connect("den", &["--trust-first-use"]).expect_failure(22, "tofu_not_offered");
+    assert!(!scene.client.has_pin());
+}
+
+/// The attacker keeps the host's own advert off the network, so that nothing disagrees with the forged one.
+#[test]
+fn inv_39_a_spoofed_optional_advert_alone_opens_no_required_host() {
+    let scene = Scene::new(Host::m3().arg("--no-mdns"));
+    let _forged = scene.forge_optional();
+    scene.await_advert("the forged advert", |advert| advert["pair"] == "optional");
+    scene.connect("den", &["--trust-first-use"]).expect_failure(22, "tofu_not_offered");
     assert!(!scene.client.has_pin());
 }
 
