@@ -6,6 +6,7 @@
 mod decoder;
 mod encoder;
 mod ffi;
+mod long_term;
 
 pub use decoder::OpenH264Decoder;
 pub use encoder::OpenH264Encoder;

@@ -9,6 +9,9 @@
 //! - One picture in, exactly one access unit out, at once: no B-frames, no look-ahead, no skipped frames.
 //! - A key frame comes first and on request, since it costs many times a usual frame and the transport alone
 //!   knows when it is worth that. The one exception: a backend that had to start afresh says so with one.
+//! - A receiver that missed frames can be helped with less: a frame that refers to one before them
+//!   ([`FrameKind::After`]). Each frame says what it refers to; who decoded that can decode it, whatever was lost
+//!   between them.
 //! - Colours are BT.709 in limited range; the stream says so, and [`I420`] converts so in both directions.
 //!
 //! # Odd sizes
@@ -24,6 +27,7 @@ mod i420;
 
 pub use h264::{OpenH264Decoder, OpenH264Encoder};
 pub use i420::{I420, I420View, Plane};
+use pf_media::packet::Reference;
 use pf_media::picture::Size;
 use thiserror::Error;
 
@@ -44,6 +48,11 @@ pub trait VideoEncoder: Send {
     /// A backend that fails starts afresh and tries once more, so a key frame may come that nobody asked for. After
     /// an error the encoder can be used on.
     fn encode(&mut self, picture: &I420, kind: FrameKind) -> Result<EncodedFrame<'_>, EncodeError>;
+
+    /// Every receiver of the stream has decoded `frame`, so that a later one may be a recovery that builds on it.
+    ///
+    /// Encoders need this to answer [`FrameKind::After`] with less than a key frame, and the more of it, the less.
+    fn acknowledge(&mut self, frame: u32);
 
     /// Sets the target rate from the next picture on, held between [`MIN_BITRATE`] and [`MAX_BITRATE`].
     fn set_bitrate(&mut self, bits_per_second: u32);
@@ -73,22 +82,34 @@ pub struct EncoderConfig {
     pub threads: u8,
 }
 
-/// Whether a picture must become a key frame.
+/// What a picture may be predicted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
-    /// Predicted from the picture before it, where there is one.
+    /// The picture before it, where there is one.
     Auto,
-    /// Decodable by itself.
+    /// Whatever a receiver has that decoded the frame of this number and nothing after it. A key frame where the
+    /// encoder keeps nothing of that.
+    After(u32),
+    /// Nothing: it can be decoded by itself.
     Key,
 }
 
 /// One encoded picture.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedFrame<'a> {
+    /// Its number: that of an encoder's first frame is 0, each later one's is one more, and it wraps.
+    pub number: u32,
+    /// What a decoder must have decoded before it, in these numbers.
+    pub reference: Reference,
     /// The access unit, an Annex B byte stream.
     pub access_unit: &'a [u8],
+}
+
+impl EncodedFrame<'_> {
     /// Whether it is a key frame, which a decoder can start at.
-    pub is_key: bool,
+    pub fn is_key(&self) -> bool {
+        self.reference == Reference::Nothing
+    }
 }
 
 /// Why a picture was not encoded.
@@ -154,3 +175,6 @@ pub const MAX_BITRATE: u32 = 240_000_000;
 
 /// The longest access unit that a decoder takes, in bytes: H.264's own limit for a picture of level 5.2.
 pub const MAX_ACCESS_UNIT: usize = 7_077_888;
+
+/// How many frames before it the one may be that a frame refers to: what the protocol can say.
+pub const MAX_REFERENCE: u32 = 1024;

@@ -51,7 +51,7 @@ fn only_the_first_picture_and_those_asked_for_become_key_frames() {
         let picture = if time / 25 % 2 == 0 { desktop(SIZE, time) } else { noise(SIZE, time) };
         let kind = if asked { FrameKind::Key } else { FrameKind::Auto };
         let frame = encoder.encode(&picture, kind).unwrap();
-        assert_eq!(frame.is_key, asked || time == 0, "picture {time}");
+        assert_eq!(frame.is_key(), asked || time == 0, "picture {time}");
     }
 }
 
@@ -64,7 +64,7 @@ fn a_decoder_can_start_at_any_key_frame_and_at_no_other() {
         let frame = encoder.encode(&picture, kind).unwrap();
         let mut decoder = decoder().unwrap();
         let decoded = decoder.decode(frame.access_unit);
-        if frame.is_key {
+        if frame.is_key() {
             assert!(psnr(&picture.view(), &decoded.unwrap().unwrap()) > 28.0);
         } else {
             assert_eq!(decoded.unwrap_err(), DecodeError::KeyFrameNeeded);
@@ -176,11 +176,11 @@ fn sizes_that_the_codec_cannot_carry_are_refused() {
 #[test]
 fn a_picture_of_another_size_is_the_callers_mistake_and_costs_nothing() {
     let mut encoder = encoder(SIZE, RATE);
-    assert!(encoder.encode(&desktop(SIZE, 0), FrameKind::Auto).unwrap().is_key);
+    assert!(encoder.encode(&desktop(SIZE, 0), FrameKind::Auto).unwrap().is_key());
     let other = Size::new(64, 64);
     let refused = encoder.encode(&desktop(other, 0), FrameKind::Auto).unwrap_err();
     assert_eq!(refused, EncodeError::SizeChanged { expected: SIZE, found: other });
-    assert!(!encoder.encode(&desktop(SIZE, 1), FrameKind::Auto).unwrap().is_key);
+    assert!(!encoder.encode(&desktop(SIZE, 1), FrameKind::Auto).unwrap().is_key());
 }
 
 /// A mirrored desktop changes its size: the host makes a new encoder, the client's decoder must follow.

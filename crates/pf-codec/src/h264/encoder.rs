@@ -1,19 +1,32 @@
 //! The encoder: what is asked of the library, and the promises of [`VideoEncoder`] on top of it.
 
 use openh264_sys2 as sys;
+use pf_media::packet::Reference;
 use pf_media::picture::Size;
 
-use super::ffi::RawEncoder;
+use super::{
+    ffi::RawEncoder,
+    long_term::{LongTerm, Plan},
+};
 use crate::i420::{I420, coded_size};
 use crate::{EncodeError, EncodedFrame, EncoderConfig, FrameKind, MAX_BITRATE, MIN_BITRATE, VideoEncoder};
 
-/// An H.264 encoder for live pictures: Constrained Baseline profile, one reference picture.
+/// An H.264 encoder for live pictures: Constrained Baseline profile, no picture refers to more than one other.
 pub struct OpenH264Encoder {
     config: EncoderConfig,
     /// The library's encoder; none after it failed, since it refuses everything from then on.
-    raw: Option<RawEncoder>,
-    frames: i64,
+    raw: Option<Encoder>,
+    /// The number of the next picture.
+    next: u32,
+    /// Pictures handed to the library, for its clock.
+    pictures: i64,
     access_unit: Vec<u8>,
+}
+
+/// The library's encoder, and what it keeps.
+struct Encoder {
+    raw: RawEncoder,
+    long_term: LongTerm,
 }
 
 impl OpenH264Encoder {
@@ -27,39 +40,53 @@ impl OpenH264Encoder {
             bitrate: config.bitrate.clamp(MIN_BITRATE, MAX_BITRATE),
             ..config
         };
-        let raw = Some(set_up(&config)?);
-        Ok(Self { config, raw, frames: 0, access_unit: Vec::new() })
+        let raw = Some(Encoder::new(&config)?);
+        Ok(Self { config, raw, next: 0, pictures: 0, access_unit: Vec::new() })
     }
 
-    /// Encodes into `self.access_unit` and says whether a key frame came of it.
+    /// Encodes into `self.access_unit` and says what came of it.
     fn encode_with(
         &mut self,
-        raw: &mut RawEncoder,
+        encoder: &mut Encoder,
         picture: &I420,
         kind: FrameKind,
-    ) -> Result<bool, EncodeError> {
-        if kind == FrameKind::Key {
-            raw.force_key_frame()?;
+    ) -> Result<Reference, EncodeError> {
+        let Encoder { raw, long_term } = encoder;
+        let plan = long_term.plan(kind, self.next);
+        if let Some(settled) = long_term.settled() {
+            raw.settle(settled)?;
         }
-        let time = self.frames * 1000 / i64::from(self.config.fps);
-        self.frames += 1;
+        raw.set_marking(plan == Plan::Previous { mark: true })?;
+        match plan {
+            Plan::Key => raw.force_key_frame()?,
+            Plan::Recovery(_) => raw.recover(long_term.key_frame())?,
+            Plan::Previous { .. } => {}
+        }
+        let time = self.pictures * 1000 / i64::from(self.config.fps);
+        self.pictures += 1;
         self.access_unit.clear();
-        match raw.encode(&picture.coded(), time, &mut self.access_unit)? {
-            sys::videoFrameTypeIDR => Ok(true),
-            sys::videoFrameTypeP => Ok(false),
-            code => Err(EncodeError::Backend { operation: "make a frame of a picture", code }),
-        }
+        let made = match raw.encode(&picture.coded(), time, &mut self.access_unit)? {
+            sys::videoFrameTypeIDR => Plan::Key,
+            sys::videoFrameTypeP if plan != Plan::Key => plan,
+            code => return Err(EncodeError::Backend { operation: "make a frame of a picture", code }),
+        };
+        long_term.made(self.next, made);
+        Ok(match made {
+            Plan::Key => Reference::Nothing,
+            Plan::Previous { .. } => Reference::Previous,
+            Plan::Recovery(carrier) => Reference::Frame(carrier),
+        })
     }
 
-    /// Puts a new encoder in the place of `raw` and encodes with that.
+    /// Puts a new encoder in the place of this one and encodes with that.
     ///
     /// The library gives up on a picture that comes out larger than its buffer, as noise does right behind a still
     /// picture, which it codes finely. At the lowest rate a new encoder starts coarsely.
-    fn encode_afresh(&mut self, raw: &mut RawEncoder, picture: &I420) -> Result<bool, EncodeError> {
-        *raw = set_up(&EncoderConfig { bitrate: MIN_BITRATE, ..self.config })?;
-        let is_key = self.encode_with(raw, picture, FrameKind::Key)?;
-        raw.set_bitrate(library_rate(&self.config))?;
-        Ok(is_key)
+    fn encode_afresh(&mut self, encoder: &mut Encoder, picture: &I420) -> Result<Reference, EncodeError> {
+        *encoder = Encoder::new(&EncoderConfig { bitrate: MIN_BITRATE, ..self.config })?;
+        let reference = self.encode_with(encoder, picture, FrameKind::Key)?;
+        encoder.raw.set_bitrate(library_rate(&self.config))?;
+        Ok(reference)
     }
 }
 
@@ -68,17 +95,32 @@ impl VideoEncoder for OpenH264Encoder {
         if picture.size() != self.config.size {
             return Err(EncodeError::SizeChanged { expected: self.config.size, found: picture.size() });
         }
-        let mut raw = self.raw.take().map_or_else(|| set_up(&self.config), Ok)?;
-        let is_key =
-            self.encode_with(&mut raw, picture, kind).or_else(|_| self.encode_afresh(&mut raw, picture))?;
-        self.raw = Some(raw);
-        Ok(EncodedFrame { access_unit: &self.access_unit, is_key })
+        let mut encoder = self.raw.take().map_or_else(|| Encoder::new(&self.config), Ok)?;
+        let reference = self
+            .encode_with(&mut encoder, picture, kind)
+            .or_else(|_| self.encode_afresh(&mut encoder, picture))?;
+        self.raw = Some(encoder);
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        Ok(EncodedFrame { number, reference, access_unit: &self.access_unit })
+    }
+
+    fn acknowledge(&mut self, frame: u32) {
+        if let Some(encoder) = &mut self.raw {
+            encoder.long_term.acknowledge(frame);
+        }
     }
 
     fn set_bitrate(&mut self, bits_per_second: u32) {
         self.config.bitrate = bits_per_second.clamp(MIN_BITRATE, MAX_BITRATE);
         // Should the library refuse, the next picture sets up a new encoder with this rate.
-        self.raw.take_if(|raw| raw.set_bitrate(library_rate(&self.config)).is_err());
+        self.raw.take_if(|encoder| encoder.raw.set_bitrate(library_rate(&self.config)).is_err());
+    }
+}
+
+impl Encoder {
+    fn new(config: &EncoderConfig) -> Result<Self, EncodeError> {
+        Ok(Self { raw: set_up(config)?, long_term: LongTerm::default() })
     }
 }
 
@@ -106,8 +148,10 @@ fn set_up(config: &EncoderConfig) -> Result<RawEncoder, EncodeError> {
         params.uiIntraPeriod = 0;
         params.bEnableSceneChangeDetect = false;
         params.eSpsPpsIdStrategy = sys::CONSTANT_ID;
-        params.bEnableLongTermReference = false;
-        params.iNumRefFrame = 1;
+        // The last picture, and two that are kept for recoveries: the library knows no other number of these.
+        params.bEnableLongTermReference = true;
+        params.iLTRRefNum = 2;
+        params.iNumRefFrame = 3;
 
         let slices = slices(config.threads, coded.height);
         params.iMultipleThreadIdc = slices as u16;
@@ -190,7 +234,7 @@ mod tests {
         for kind in [FrameKind::Auto, FrameKind::Auto, FrameKind::Key] {
             let frame = encoder.encode(&picture, kind).unwrap();
             let units: Vec<u8> = nal_unit_types(frame.access_unit).collect();
-            if frame.is_key {
+            if frame.is_key() {
                 assert_eq!(units, [SEQUENCE_PARAMETERS, PICTURE_PARAMETERS, KEY_SLICE, KEY_SLICE]);
             } else {
                 assert_eq!(units, [SLICE, SLICE]);
@@ -231,7 +275,7 @@ mod tests {
         if bits.golomb() == 0 {
             bits.golomb(); // length of picture order counts
         }
-        assert_eq!(bits.golomb(), 1, "reference pictures");
+        assert_eq!(bits.golomb(), 3, "reference pictures");
         bits.take(1); // gaps in frame numbers
         assert_eq!([bits.golomb() + 1, bits.golomb() + 1], [640 / 16, 368 / 16], "size in macroblocks");
         bits.take(2); // frames only, direct 8x8

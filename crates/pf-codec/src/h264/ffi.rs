@@ -14,8 +14,18 @@ use openh264_sys2 as sys;
 use openh264_sys2::source::APILoader as Library;
 use pf_media::picture::Size;
 
+use super::long_term::Settled;
 use crate::i420::{I420View, Plane};
 use crate::{DecodeError, EncodeError};
+
+/// A picture that the library was told to mark, by its own names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MarkedPicture {
+    /// The number of the key frame before it.
+    pub(super) key_frame: u16,
+    /// Its `frame_num`.
+    pub(super) frame_num: u32,
+}
 
 /// An encoder of the library, set up.
 pub(super) struct RawEncoder {
@@ -103,6 +113,41 @@ impl RawEncoder {
         encoding("force a key frame", unsafe { force_intra_frame(self.object.as_ptr(), true) })
     }
 
+    /// Makes the next picture refer to the long-term reference that the receivers have, not to the picture before it.
+    ///
+    /// `key_frame` is the number of the last key frame. Without such a reference the picture becomes a key frame.
+    pub(super) fn recover(&mut self, key_frame: u16) -> Result<(), EncodeError> {
+        let request = sys::SLTRRecoverRequest {
+            uiFeedbackType: sys::LTR_RECOVERY_REQUEST as u32,
+            uiIDRPicId: key_frame.into(),
+            // Both say: whatever the decoder's state, use what is known to be there.
+            iLastCorrectFrameNum: 0,
+            iCurrentFrameNum: -1,
+            iLayerId: 0,
+        };
+        self.set_option(sys::ENCODER_LTR_RECOVERY_REQUEST, request)
+    }
+
+    /// Says whether the receivers have a picture that was marked. Takes effect behind the next picture.
+    pub(super) fn settle(&mut self, settled: Settled) -> Result<(), EncodeError> {
+        let (word, picture) = match settled {
+            Settled::Known(picture) => (sys::LTR_MARKING_SUCCESS, picture),
+            Settled::Lost(picture) => (sys::LTR_MARKING_FAILED, picture),
+        };
+        let feedback = sys::SLTRMarkingFeedback {
+            uiFeedbackType: word as u32,
+            uiIDRPicId: picture.key_frame.into(),
+            iLTRFrameNum: picture.frame_num.cast_signed(),
+            iLayerId: 0,
+        };
+        self.set_option(sys::ENCODER_LTR_MARKING_FEEDBACK, feedback)
+    }
+
+    /// Says whether the next picture is to carry a mark: by the interval between marks, the library's only handle.
+    pub(super) fn set_marking(&mut self, mark: bool) -> Result<(), EncodeError> {
+        self.set_option(sys::ENCODER_LTR_MARKING_PERIOD, if mark { 0 } else { u32::MAX })
+    }
+
     /// Sets the target rate in bits per second.
     pub(super) fn set_bitrate(&mut self, bits_per_second: c_int) -> Result<(), EncodeError> {
         let rate = sys::SBitrateInfo { iLayer: sys::SPATIAL_LAYER_ALL, iBitrate: bits_per_second };
@@ -112,7 +157,7 @@ impl RawEncoder {
     /// Sets an option. `T` must be the type that the library reads it as.
     fn set_option<T>(&mut self, option: sys::ENCODER_OPTION, mut value: T) -> Result<(), EncodeError> {
         let set_option = method(self.methods().SetOption);
-        // SAFETY: the object lives, both callers pass the option's own type, and the library copies the value.
+        // SAFETY: the object lives, all callers pass the option's own type, and the library copies the value.
         let code = unsafe { set_option(self.object.as_ptr(), option, (&raw mut value).cast()) };
         encoding("take an option", code)
     }
