@@ -45,6 +45,8 @@ pub(super) struct Encoding {
     outgoing: Arc<Outgoing>,
     measures: Arc<Measures>,
     encoders: Encoders,
+    /// The number in the stream of the encoder's frame 0.
+    first: u32,
 }
 
 /// The encoder of the pictures' size of now.
@@ -75,7 +77,7 @@ impl Encoding {
         measures: Arc<Measures>,
     ) -> Self {
         let encoders = Encoders { fps: wishes.fps.get(), made: None };
-        Self { connection, clock, outgoing, measures, encoders }
+        Self { connection, clock, outgoing, measures, encoders, first: 0 }
     }
 
     /// Encodes until the place of pictures is closed, or nothing goes out any more.
@@ -95,19 +97,27 @@ impl Encoding {
         let begun = Instant::now();
         let kind = match order.wanted {
             None => FrameKind::Auto,
-            // No encoder of ours keeps pictures that were sent before the last one.
-            Some(Wanted::Key | Wanted::After(_)) => FrameKind::Key,
+            Some(Wanted::After(frame)) => FrameKind::After(frame.wrapping_sub(self.first)),
+            Some(Wanted::Key) => FrameKind::Key,
         };
         let encoder = self.encoders.made_for(captured.picture.size(), order.rate)?;
+        if let Some(decoded) = order.decoded {
+            encoder.acknowledge(decoded.wrapping_sub(self.first));
+        }
         let frame = encoder.encode(&captured.picture, kind)?;
+        let number = frame.number;
         let ended = Instant::now();
         let unit = AccessUnit {
-            reference: if frame.is_key { Reference::Nothing } else { Reference::Previous },
+            reference: match frame.reference {
+                Reference::Frame(frame) => Reference::Frame(frame.wrapping_add(self.first)),
+                reference => reference,
+            },
             captured: self.clock.media_time(captured.at),
             bytes: frame.access_unit,
         };
         match self.outgoing.put(unit, self.connection.max_datagram()) {
-            Ok(_) => {
+            Ok(sent) => {
+                self.first = sent.wrapping_sub(number);
                 let steps = || Steps {
                     capture: captured.ready.saturating_duration_since(captured.at),
                     queue: begun.saturating_duration_since(captured.ready),

@@ -31,6 +31,8 @@ pub(super) struct Outgoing {
 
 struct Inner {
     transmitter: Transmitter,
+    /// The newest frame that the receiver said it had decoded.
+    decoded: Option<u32>,
     is_closed: bool,
 }
 
@@ -41,6 +43,8 @@ pub(super) struct Order {
     pub(super) rate: u64,
     /// What it should refer to, if not the picture before.
     pub(super) wanted: Option<Wanted>,
+    /// The newest frame that the receiver has decoded, as far as is known.
+    pub(super) decoded: Option<u32>,
 }
 
 /// What the stream knows of its path.
@@ -60,7 +64,7 @@ pub(super) struct Over;
 
 impl Outgoing {
     pub(super) fn new(clock: Clock, transmitter: Transmitter) -> Self {
-        let inner = Mutex::new(Inner { transmitter, is_closed: false });
+        let inner = Mutex::new(Inner { transmitter, decoded: None, is_closed: false });
         Self { clock, inner, filled: Condvar::new(), drained: Condvar::new() }
     }
 
@@ -74,7 +78,8 @@ impl Outgoing {
             let now = self.clock.media_time(Instant::now());
             let transmitter = &inner.transmitter;
             if transmitter.is_ready(now) {
-                return Ok(Order { rate: transmitter.encoder_rate(now), wanted: transmitter.wanted() });
+                let (rate, wanted) = (transmitter.encoder_rate(now), transmitter.wanted());
+                return Ok(Order { rate, wanted, decoded: inner.decoded });
             }
             inner = wait(&self.drained, inner, SILENT_PATH);
         }
@@ -112,6 +117,7 @@ impl Outgoing {
     /// Takes in a report of the receiver.
     pub(super) fn handle_feedback(&self, feedback: &MediaFeedback) -> Path {
         let mut inner = self.lock();
+        inner.decoded = feedback.decoded_frame.or(inner.decoded);
         let transmitter = &mut inner.transmitter;
         let asked_before = transmitter.wanted().is_some();
         transmitter.handle_feedback(self.clock.media_time(Instant::now()), feedback);
