@@ -21,7 +21,11 @@ use tokio::{
 };
 
 use super::request::ask_and_wait;
-use crate::{cli::Connect, output::Output, window};
+use crate::{
+    cli::Connect,
+    output::Output,
+    window::{self, Sizing, Stage},
+};
 
 /// The size that a headless client asks for.
 const HEADLESS_SIZE: Size = Size::new(1280, 720);
@@ -47,9 +51,14 @@ pub(super) fn connect(
         })?
     } else {
         let title = options.host.clone();
-        window::run(runtime, &title, move |sink, size, closed| async move {
-            let wishes = wishes(&options, size);
+        window::run(runtime, &title, move |Stage { sink, screen, closed, curtain }| async move {
+            let wishes = wishes(&options, screen);
             let (session, check_code) = open(&client, &options, wishes, json).await?;
+            curtain.rise(
+                &session,
+                wishes,
+                if options.size.is_some() { Sizing::Fixed } else { Sizing::Window },
+            );
             let stop = async {
                 tokio::select! {
                     () = interrupted() => {}
