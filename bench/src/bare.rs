@@ -14,20 +14,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use pf_base::Identity;
-use quinn::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
-use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
-    client::{
-        Resumption,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
-    server::{
-        NoServerSessionStorage,
-        danger::{ClientCertVerified, ClientCertVerifier},
-    },
-};
+use pf_peers::{Credentials, Gullible};
+use quinn::crypto::rustls::HandshakeData;
+use rustls::{client::Resumption, server::NoServerSessionStorage};
 use tokio::time::Instant;
 
 /// The argument that makes this program the host.
@@ -77,15 +66,10 @@ impl BareHost {
 
     /// A client of it. Must be called inside of a tokio runtime.
     pub(crate) fn client(&self, after: After) -> Result<BareClient> {
-        let (certificate, key) = credentials()?;
-        let mut tls = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyKey))
-            .with_client_auth_cert(vec![certificate], key)?;
-        tls.alpn_protocols = vec![alpn(after).to_vec()];
+        let credentials = Credentials::of(&new_identity()?);
+        let mut tls = pf_peers::client_tls(alpn(after), Some(&credentials), &verifier());
         tls.resumption = Resumption::disabled();
-        let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+        let config = pf_peers::quic_client(tls);
         let endpoint = quinn::Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
         Ok(BareClient { endpoint, config, host: self.address })
     }
@@ -130,15 +114,11 @@ impl BareClient {
 
 /// Is the host until standard input ends.
 pub(crate) fn serve() -> Result<()> {
-    let (certificate, key) = credentials()?;
-    let mut tls = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(AnyKey))
-        .with_single_cert(vec![certificate], key)?;
-    tls.alpn_protocols = [After::Keep, After::End].map(|after| alpn(after).to_vec()).into();
+    let alpns = [After::Keep, After::End].map(alpn);
+    let mut tls = pf_peers::host_tls(&alpns, &Credentials::of(&new_identity()?), &verifier());
     tls.session_storage = Arc::new(NoServerSessionStorage {});
     tls.send_tls13_tickets = 0;
-    let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+    let config = pf_peers::quic_host(tls);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let endpoint = {
         let _inside = runtime.enter();
@@ -170,6 +150,11 @@ pub(crate) fn serve() -> Result<()> {
     Ok(())
 }
 
+/// Checks what every peer must: that the certificate's key signed the handshake.
+fn verifier() -> Arc<Gullible> {
+    Arc::new(Gullible::that_checks_signatures())
+}
+
 fn alpn(after: After) -> &'static [u8] {
     match after {
         After::Keep => b"keep",
@@ -177,107 +162,8 @@ fn alpn(after: After) -> &'static [u8] {
     }
 }
 
-fn credentials() -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
-    let identity = new_identity()?;
-    let key = PrivatePkcs8KeyDer::from(identity.key().to_vec());
-    Ok((identity.certificate().to_vec().into(), key.into()))
-}
-
 /// An identity that nobody knows.
 pub(crate) fn new_identity() -> Result<Identity> {
     let directory = tempfile::tempdir()?;
     Ok(pf_store::identity::load_or_create(&pf_store::DataDir::open(directory.path().join("identity"))?)?)
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    use aws_lc_rs::kx_group::{SECP256R1, X25519, X25519MLKEM768};
-    let kx_groups = vec![X25519MLKEM768, X25519, SECP256R1];
-    Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
-}
-
-/// Takes any certificate whose key signed the handshake.
-#[derive(Debug)]
-struct AnyKey;
-
-impl AnyKey {
-    fn verify(
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, &algorithms)
-    }
-}
-
-impl ServerCertVerifier for AnyKey {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2 is not offered".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Self::verify(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-}
-
-impl ClientCertVerifier for AnyKey {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::General("TLS 1.2 is not offered".into()))
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Self::verify(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
 }

@@ -1,33 +1,14 @@
 //! What a certificate without its key is worth, and a ticket from better days.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use pf_base::{Code, Identity};
 use pf_e2e::{Attacker, ClientInstall, Host, Identities, soon};
 use pf_net::Plane;
+use pf_peers::{Credentials, SERVER_NAME, Wallet};
 use pf_store::DataDir;
-use quinn::{
-    ConnectionError, Endpoint, EndpointConfig, TokioRuntime,
-    crypto::rustls::{QuicClientConfig, QuicServerConfig},
-};
-use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, NamedGroup, SignatureScheme,
-    client::{
-        ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
-        Tls13ClientSessionValue,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
-    server::danger::{ClientCertVerified, ClientCertVerifier},
-    sign::{CertifiedKey, SingleCertAndKey},
-};
+use quinn::{ConnectionError, Endpoint, EndpointConfig, TokioRuntime};
+use rustls::client::Resumption;
 
 /// A certificate is public: whoever saw a paired device's can present it.
 #[tokio::test(flavor = "multi_thread")]
@@ -57,8 +38,10 @@ async fn inv_23_a_hosts_certificate_without_its_key_is_no_host() {
     host.terminate();
 
     let thief = Identities::new().fresh();
-    let config = quinn::ServerConfig::with_crypto(host_tls(copied.certificate(), &thief));
-    let endpoint = Endpoint::server(config, address).unwrap();
+    let credentials = Credentials::new(&[copied.certificate()], thief.key());
+    let alpns = [Plane::Session, Plane::Pairing].map(Plane::alpn);
+    let tls = pf_peers::host_tls(&alpns, &credentials, &Arc::default());
+    let endpoint = Endpoint::server(pf_peers::quic_host(tls), address).unwrap();
     let accepting = tokio::spawn(async move {
         while let Some(incoming) = endpoint.accept().await {
             assert!(incoming.await.is_err(), "the client finished a handshake with the thief");
@@ -93,7 +76,7 @@ async fn inv_26_a_removed_device_with_every_ticket_that_it_was_given_stays_out()
 
     let end = end_of_a_session(address, connect()).await;
     assert_eq!(code(&end), Some(Code::Removed), "{end}");
-    assert_eq!(wallet.tickets.load(Ordering::SeqCst), 0, "a host gives no ticket out");
+    assert_eq!(wallet.tickets(), 0, "a host gives no ticket out");
 }
 
 fn identity_in(data_dir: &std::path::Path) -> Identity {
@@ -103,8 +86,8 @@ fn identity_in(data_dir: &std::path::Path) -> Identity {
 async fn dial(address: SocketAddr, tls: rustls::ClientConfig) -> Result<quinn::Connection, ConnectionError> {
     let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).unwrap();
-    let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    soon("a handshake", endpoint.connect_with(config, address, "punktfunk").unwrap()).await
+    let dialling = endpoint.connect_with(pf_peers::quic_client(tls), address, SERVER_NAME).unwrap();
+    soon("a handshake", dialling).await
 }
 
 /// How the host ends what the client takes for a session.
@@ -122,156 +105,15 @@ fn code(end: &ConnectionError) -> Option<Code> {
     }
 }
 
-/// One certificate, and a key that need not be its own.
-fn resolver(certificate: &[u8], identity: &Identity) -> Arc<SingleCertAndKey> {
-    let key = PrivateKeyDer::Pkcs8(identity.key().to_vec().into());
-    let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
-    Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![certificate.to_vec().into()], key)))
-}
-
+/// The TLS of a client with one certificate, and a key that need not be its own.
 fn client_tls(
     plane: Plane,
     certificate: &[u8],
     identity: &Identity,
     resumption: Resumption,
 ) -> rustls::ClientConfig {
-    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Gullible))
-        .with_client_cert_resolver(resolver(certificate, identity));
-    config.alpn_protocols = vec![plane.alpn().to_vec()];
+    let credentials = Credentials::new(&[certificate], identity.key());
+    let mut config = pf_peers::client_tls(plane.alpn(), Some(&credentials), &Arc::default());
     config.resumption = resumption;
     config
-}
-
-fn host_tls(certificate: &[u8], identity: &Identity) -> Arc<QuicServerConfig> {
-    let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .unwrap()
-        .with_client_cert_verifier(Arc::new(Gullible))
-        .with_cert_resolver(resolver(certificate, identity));
-    config.alpn_protocols = [Plane::Session, Plane::Pairing].map(|plane| plane.alpn().to_vec()).into();
-    Arc::new(QuicServerConfig::try_from(config).unwrap())
-}
-
-/// Believes everything.
-#[derive(Debug)]
-struct Gullible;
-
-impl ServerCertVerifier for Gullible {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-}
-
-impl ClientCertVerifier for Gullible {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256]
-    }
-}
-
-/// Keeps every ticket, as rustls does by default, and counts them.
-#[derive(Debug)]
-struct Wallet {
-    tickets: AtomicUsize,
-    cache: ClientSessionMemoryCache,
-}
-
-impl Default for Wallet {
-    fn default() -> Self {
-        Self { tickets: AtomicUsize::new(0), cache: ClientSessionMemoryCache::new(8) }
-    }
-}
-
-impl ClientSessionStore for Wallet {
-    fn set_kx_hint(&self, server: ServerName<'static>, group: NamedGroup) {
-        self.cache.set_kx_hint(server, group);
-    }
-
-    fn kx_hint(&self, server: &ServerName<'_>) -> Option<NamedGroup> {
-        self.cache.kx_hint(server)
-    }
-
-    fn set_tls12_session(&self, server: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.cache.set_tls12_session(server, value);
-    }
-
-    fn tls12_session(&self, server: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.cache.tls12_session(server)
-    }
-
-    fn remove_tls12_session(&self, server: &ServerName<'static>) {
-        self.cache.remove_tls12_session(server);
-    }
-
-    fn insert_tls13_ticket(&self, server: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.tickets.fetch_add(1, Ordering::SeqCst);
-        self.cache.insert_tls13_ticket(server, value);
-    }
-
-    fn take_tls13_ticket(&self, server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.cache.take_tls13_ticket(server)
-    }
 }

@@ -28,7 +28,8 @@ async fn begin(host: &Host) -> u8 {
     let nowhere = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (tls, _) = client_tls(Plane::Session.alpn(), Some(&Credentials::of(&identity())));
     let client = client_socket([127, 0, 0, 1]);
-    let _dial = client.connect_with(quic_client(tls), nowhere.local_addr().unwrap(), peers::NAME).unwrap();
+    let _dial =
+        client.connect_with(quic_client(tls), nowhere.local_addr().unwrap(), peers::SERVER_NAME).unwrap();
     let liar = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let mut buffer = [0; 2048];
     // A post-quantum hello takes two packets.
@@ -113,7 +114,7 @@ async fn inv_50_who_waits_to_be_admitted_counts_until_it_is() {
 async fn dial_from(last: u8, host: &Host, plane: Plane) -> quinn::Connection {
     let (tls, _) = client_tls(plane.alpn(), Some(&Credentials::of(&identity())));
     let endpoint = client_socket([127, 0, 0, last]);
-    let connecting = endpoint.connect_with(quic_client(tls), host.address(), peers::NAME).unwrap();
+    let connecting = endpoint.connect_with(quic_client(tls), host.address(), peers::SERVER_NAME).unwrap();
     soon("dial", connecting).await.unwrap()
 }
 

@@ -89,7 +89,8 @@ async fn a_client_of_another_protocol_is_told_so_by_the_host() {
     let endpoint = peers::client_socket([127, 0, 0, 1]);
     for alpn in [&b"punktfunk/9"[..], b"h3"] {
         let (tls, _) = client_tls(alpn, Some(&Credentials::of(&identity())));
-        let connecting = endpoint.connect_with(peers::quic_client(tls), host.address(), peers::NAME).unwrap();
+        let connecting =
+            endpoint.connect_with(peers::quic_client(tls), host.address(), peers::SERVER_NAME).unwrap();
         let error = soon("the refusal", connecting).await.expect_err("no protocol in common");
         assert!(peers::alerted(&error, AlertDescription::NoApplicationProtocol), "{error}");
     }
@@ -102,7 +103,8 @@ async fn a_client_without_a_protocol_name_is_refused() {
     let (mut tls, _) = client_tls(b"", Some(&Credentials::of(&identity())));
     tls.alpn_protocols.clear();
     let endpoint = peers::client_socket([127, 0, 0, 1]);
-    let connecting = endpoint.connect_with(peers::quic_client(tls), host.address(), peers::NAME).unwrap();
+    let connecting =
+        endpoint.connect_with(peers::quic_client(tls), host.address(), peers::SERVER_NAME).unwrap();
     let error = soon("the refusal", connecting).await.expect_err("no protocol");
     assert!(peers::alerted(&error, AlertDescription::NoApplicationProtocol), "{error}");
 }

@@ -50,14 +50,14 @@ fn assert_broken_off(error: &DialError) {
 async fn inv_23_a_client_with_a_copied_certificate_is_refused() {
     let host = Host::start();
     let (paired, thief) = (identity(), KeyPair::generate().unwrap());
-    assert_host_refuses(&host, &Credentials::new(&[paired.certificate()], &thief)).await;
+    assert_host_refuses(&host, &Credentials::new(&[paired.certificate()], &thief.serialize_der())).await;
 }
 
 /// A copied certificate of a pinned host must not get a client's picture, nor its PIN.
 #[tokio::test]
 async fn inv_23_a_host_with_a_copied_certificate_is_refused() {
     let (pinned, thief) = (identity(), KeyPair::generate().unwrap());
-    let credentials = Credentials::new(&[pinned.certificate()], &thief);
+    let credentials = Credentials::new(&[pinned.certificate()], &thief.serialize_der());
     for expect in [Expect::Exactly(pinned.fingerprint()), Expect::Anyone] {
         assert_broken_off(&dial_host_with(&credentials, expect).await);
     }
@@ -67,7 +67,7 @@ async fn inv_23_a_host_with_a_copied_certificate_is_refused() {
 #[tokio::test]
 async fn inv_23_a_copied_certificate_is_not_reported_as_a_changed_fingerprint() {
     let (pinned, copied, thief) = (identity(), identity(), KeyPair::generate().unwrap());
-    let credentials = Credentials::new(&[copied.certificate()], &thief);
+    let credentials = Credentials::new(&[copied.certificate()], &thief.serialize_der());
     assert_broken_off(&dial_host_with(&credentials, Expect::Exactly(pinned.fingerprint())).await);
 }
 
@@ -99,7 +99,7 @@ async fn inv_24_a_certificate_with_an_intermediate_is_refused_in_both_directions
     let paired = identity_of(&paired);
     let host = Host::start();
     for chain in [[&leaf[..], &authority[..]], [&leaf, paired.certificate()], [&leaf, &leaf]] {
-        let credentials = Credentials::new(&chain, &key);
+        let credentials = Credentials::new(&chain, &key.serialize_der());
         assert_host_refuses(&host, &credentials).await;
         for expect in [Expect::Exactly(paired.fingerprint()), Expect::Anyone] {
             assert_broken_off(&dial_host_with(&credentials, expect).await);
@@ -112,7 +112,7 @@ async fn inv_24_a_certificate_with_an_intermediate_is_refused_in_both_directions
 async fn inv_24_a_certificate_issued_by_a_paired_key_is_its_own_key_only() {
     let (key, paired) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let [leaf, _] = issued(&key, &paired);
-    let credentials = Credentials::new(&[&leaf], &key);
+    let credentials = Credentials::new(&[&leaf], &key.serialize_der());
 
     let error = dial_host_with(&credentials, Expect::Exactly(fingerprint_of(&paired))).await;
     let (expected, presented) = (fingerprint_of(&paired), fingerprint_of(&key));
@@ -136,7 +136,7 @@ async fn inv_25_the_same_name_date_and_serial_with_another_key_is_another_peer()
     let (pinned, imitator) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let _original = certificate_with_serial(&pinned, 7);
     let imitation = certificate_with_serial(&imitator, 7);
-    let credentials = Credentials::new(&[&imitation], &imitator);
+    let credentials = Credentials::new(&[&imitation], &imitator.serialize_der());
     let error = dial_host_with(&credentials, Expect::Exactly(fingerprint_of(&pinned))).await;
     let (expected, presented) = (fingerprint_of(&pinned), fingerprint_of(&imitator));
     assert_eq!(error, DialError::FingerprintChanged { expected, presented });
@@ -151,7 +151,7 @@ async fn inv_25_a_key_of_another_algorithm_is_refused_in_both_directions() {
     for algorithm in others {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let certificate = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
-        let credentials = Credentials::new(&[certificate.der()], &key);
+        let credentials = Credentials::new(&[certificate.der()], &key.serialize_der());
         assert_host_refuses(&host, &credentials).await;
         for expect in [Expect::Exactly(fingerprint_of(&key)), Expect::Anyone] {
             assert_broken_off(&dial_host_with(&credentials, expect).await);
@@ -185,7 +185,7 @@ async fn a_renewed_certificate_keeps_its_pin() {
     let mut renewed = CertificateParams::new(vec!["renewed".into()]).unwrap();
     renewed.not_after = rcgen::date_time_ymd(2001, 1, 1);
     let renewed = renewed.self_signed(&key).unwrap();
-    let (tls, _) = host_tls(SESSION_ALPN, &Credentials::new(&[renewed.der()], &key));
+    let (tls, _) = host_tls(SESSION_ALPN, &Credentials::new(&[renewed.der()], &key.serialize_der()));
     let (endpoint, address) = peers::host(tls);
     let client = Client::new();
     let expect = Expect::Exactly(pinned.fingerprint());

@@ -1,75 +1,17 @@
 //! No way around a full handshake: tickets and early data.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use pf_proto::{SESSION_ALPN, session};
-use rustls::{
-    NamedGroup,
-    client::{
-        ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
-        Tls13ClientSessionValue,
-    },
-    pki_types::ServerName,
-};
+use rustls::client::Resumption;
 
 use crate::{
     Host,
     control::{hello, pong},
-    peers::{self, Credentials, Gullible, NAME, client_tls, host_tls, quic_client},
+    peers::{self, Credentials, Gullible, SERVER_NAME, Wallet, client_tls, host_tls, quic_client},
     soon,
     testing::identity,
 };
-
-/// Keeps tickets as rustls does by default, and counts them.
-#[derive(Debug)]
-struct Wallet {
-    tickets: AtomicUsize,
-    cache: ClientSessionMemoryCache,
-}
-
-impl Wallet {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { tickets: AtomicUsize::new(0), cache: ClientSessionMemoryCache::new(8) })
-    }
-
-    fn tickets(&self) -> usize {
-        self.tickets.load(Ordering::SeqCst)
-    }
-}
-
-impl ClientSessionStore for Wallet {
-    fn set_kx_hint(&self, server: ServerName<'static>, group: NamedGroup) {
-        self.cache.set_kx_hint(server, group);
-    }
-
-    fn kx_hint(&self, server: &ServerName<'_>) -> Option<NamedGroup> {
-        self.cache.kx_hint(server)
-    }
-
-    fn set_tls12_session(&self, server: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.cache.set_tls12_session(server, value);
-    }
-
-    fn tls12_session(&self, server: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.cache.tls12_session(server)
-    }
-
-    fn remove_tls12_session(&self, server: &ServerName<'static>) {
-        self.cache.remove_tls12_session(server);
-    }
-
-    fn insert_tls13_ticket(&self, server: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.tickets.fetch_add(1, Ordering::SeqCst);
-        self.cache.insert_tls13_ticket(server, value);
-    }
-
-    fn take_tls13_ticket(&self, server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.cache.take_tls13_ticket(server)
-    }
-}
 
 /// A client that would use every ticket and send early data, and who it says it is.
 struct Hoarder {
@@ -81,7 +23,7 @@ struct Hoarder {
 
 impl Hoarder {
     fn new() -> Self {
-        let (wallet, identity) = (Wallet::new(), identity());
+        let (wallet, identity) = (Arc::new(Wallet::default()), identity());
         let (mut tls, hosts) = client_tls(SESSION_ALPN, Some(&Credentials::of(&identity)));
         tls.resumption = Resumption::store(wallet.clone());
         tls.enable_early_data = true;
@@ -158,7 +100,8 @@ async fn inv_27_early_data_is_not_taken() {
     drop(hoarder.meet(&host).await);
 
     let endpoint = peers::client_socket([127, 0, 0, 1]);
-    let connecting = endpoint.connect_with(quic_client(hoarder.tls.clone()), host.address(), NAME).unwrap();
+    let connecting =
+        endpoint.connect_with(quic_client(hoarder.tls.clone()), host.address(), SERVER_NAME).unwrap();
     let (early, taken) = connecting.into_0rtt().unwrap_or_else(|_| panic!("the client tries"));
     early.send_datagram(b"replay me"[..].into()).unwrap();
     assert!(!soon("the handshake", taken).await, "early data is refused");
