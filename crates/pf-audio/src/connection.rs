@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pf_wait::{Interest, Stop, Wake};
 use pulseaudio::protocol::{
     AuthParams, AuthReply, ChannelMap, Command, CommandTag, DESCRIPTOR_SIZE, MAX_VERSION, MIN_VERSION, Prop,
     Props, ProtocolError, PulseError, Request, SampleFormat, SampleSpec, ServerInfo, SetClientNameReply,
@@ -20,11 +21,7 @@ use pulseaudio::protocol::{
 };
 use rustix::event::PollFlags;
 
-use crate::{
-    CHANNELS, RATE, SoundError, Stop,
-    server::Server,
-    stop::{Interest, Wake},
-};
+use crate::{CHANNELS, RATE, SoundError, server::Server};
 
 /// A connection that has been let in.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use pf_wait::Interrupted;
 use pulseaudio::protocol::{ProtocolError, PulseError};
 use thiserror::Error;
 
@@ -84,12 +85,25 @@ impl SoundError {
         Self::Lost { reason: reason.to_string() }
     }
 
+    pub(crate) fn no_handle(error: &io::Error) -> Self {
+        Self::system("cannot begin", error)
+    }
+
     /// What the server's refusal to `what` means.
     pub(crate) fn denied(what: &'static str, error: PulseError) -> Self {
         match error {
             PulseError::AccessDenied | PulseError::AuthKey => Self::Refused,
             PulseError::NoEntity => Self::NoOutput,
             other => Self::Denied { what, reason: format!("{other:?}") },
+        }
+    }
+}
+
+impl From<Interrupted> for SoundError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Stopped => Self::Stopped,
+            Interrupted::System(error) => Self::system("cannot wait", &error),
         }
     }
 }

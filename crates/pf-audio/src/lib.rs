@@ -30,9 +30,8 @@ mod server;
 #[cfg(test)]
 mod signal;
 mod stamps;
-mod stop;
 
 pub use error::SoundError;
 pub use frame::{CHANNELS, FrameLength, RATE};
+pub use pf_wait::Stop;
 pub use server::Server;
-pub use stop::Stop;

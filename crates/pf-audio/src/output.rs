@@ -92,11 +92,12 @@ impl SessionOutput {
 
 impl Drop for SessionOutput {
     fn drop(&mut self) {
-        let removed = Stop::new().and_then(|stop| {
+        let remove = || {
+            let stop = Stop::new().map_err(|error| SoundError::no_handle(&error))?;
             let mut connection = Connection::open(&self.server, &stop)?;
             unload(&mut connection, |name| *name == self.name)
-        });
-        if let Err(error) = removed {
+        };
+        if let Err(error) = remove() {
             // A server that is gone has taken the output along; any other forgets it when the next one is made.
             tracing::debug!(%error, "the session's output could not be removed");
         }

@@ -70,7 +70,7 @@ impl Playback {
         })?;
         let device = Device { latency: TARGET, underruns: 0, trouble: None };
         let shared = Arc::new(Shared { receiver: Mutex::new(receiver), device: Mutex::new(device) });
-        let stop = Stop::new()?;
+        let stop = Stop::new().map_err(|error| SoundError::no_handle(&error))?;
         let player = Player { server, origin, shared: Arc::clone(&shared), stop: stop.clone() };
         let thread = thread::Builder::new()
             .name("sound".to_owned())

@@ -12,7 +12,7 @@ use crate::process;
 const LAYERS: &[&[&str]] = &[
     &["pf-base"],
     &["pf-proto"],
-    &["pf-trust", "pf-media"],
+    &["pf-trust", "pf-media", "pf-wait"],
     &["pf-net", "pf-store", "pf-discovery", "pf-desktop", "pf-codec", "pf-audio"],
     &["pf-console", "pf-gamestream", "pf-client"],
     &["punktfunk-host", "punktfunk"],

@@ -36,7 +36,9 @@ fn main() -> ExitCode {
 }
 
 fn run(mut config: SourceConfig, length: Duration) -> Result<(), SourceError> {
-    let stop = Stop::new()?;
+    let no_handle =
+        |error: std::io::Error| SourceError::System { what: "cannot begin", reason: error.to_string() };
+    let stop = Stop::new().map_err(no_handle)?;
     let choice = pf_desktop::choose(&config, &stop);
     println!("source {}: {}", choice.kind, choice.why);
     config.kind = choice.kind;
