@@ -1,5 +1,8 @@
 //! The header of a media datagram: which frame a shard belongs to, and where in it.
 //!
+//! The first byte of a host's datagram says which [`Stream`] it is of. What follows is about pictures; a datagram of
+//! sound holds a packet instead, see [`sound`].
+//!
 //! Media travels as QUIC datagrams on the session's connection, so that who sent a datagram and that it is whole is
 //! already settled. A datagram is this header and one *shard* behind it. An access unit (one coded picture) is cut
 //! into `data` shards; put end to end in the order of their index they are the access unit again. Indices from `data`
@@ -72,8 +75,10 @@ pub const fn blocks(data: u16) -> u16 {
 /// What a datagram belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
-    /// The host's picture.
+    /// The host's picture, in shards.
     Video,
+    /// The host's sound, in packets.
+    Sound,
 }
 
 /// What stands before a shard.
@@ -103,9 +108,9 @@ pub enum Malformed {
     /// It ends before, or right after, the header.
     #[error("{0} bytes are too few for a media datagram")]
     Truncated(usize),
-    /// It names a stream that this version does not have.
-    #[error("there is no media stream {0}")]
-    UnknownStream(u8),
+    /// It names a stream that has no shards, or that this version does not have.
+    #[error("media stream {0} is none of pictures")]
+    NoPictures(u8),
     /// It claims an access unit without a byte, or one longer than [`MAX_ACCESS_UNIT`].
     #[error("an access unit of {0} bytes is outside of 1 to {MAX_ACCESS_UNIT}")]
     Length(u32),
@@ -220,7 +225,7 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, &[u8]), Malformed> {
     };
     let [stream, l0, l1, l2, f0, f1, f2, f3, r0, r1, i0, i1, d0, d1, p0, p1, captured @ ..] = *header;
     let header = Header {
-        stream: Stream::from_number(stream)?,
+        stream: Stream::of_pictures(stream)?,
         length: u32::from_be_bytes([0, l0, l1, l2]),
         frame: u32::from_be_bytes([f0, f1, f2, f3]),
         reference: u16::from_be_bytes([r0, r1]),
@@ -236,18 +241,24 @@ pub fn decode(datagram: &[u8]) -> Result<(Header, &[u8]), Malformed> {
     Ok((header, shard))
 }
 
+/// The packet in a datagram of sound; `None` for a datagram of anything else.
+///
+/// What is in a packet stands at the top of `pf-audio`'s module `packet`: here it is bytes.
+pub fn sound(datagram: &[u8]) -> Option<&[u8]> {
+    datagram.split_first().filter(|(number, _)| **number == Stream::Sound.number()).map(|(_, packet)| packet)
+}
+
 impl Stream {
-    fn number(self) -> u8 {
+    /// The first byte of each of its datagrams.
+    pub const fn number(self) -> u8 {
         match self {
             Self::Video => 0,
+            Self::Sound => 1,
         }
     }
 
-    fn from_number(number: u8) -> Result<Self, Malformed> {
-        match number {
-            0 => Ok(Self::Video),
-            _ => Err(Malformed::UnknownStream(number)),
-        }
+    fn of_pictures(number: u8) -> Result<Self, Malformed> {
+        if number == Self::Video.number() { Ok(Self::Video) } else { Err(Malformed::NoPictures(number)) }
     }
 }
 
@@ -299,7 +310,7 @@ mod tests {
     /// ranges.
     #[test]
     fn each_field_is_refused_beyond_its_range_and_taken_at_its_edge() {
-        use Malformed::{DataCount, Index, Length, ParityCount, Reference, ShardLength, UnknownStream};
+        use Malformed::{DataCount, Index, Length, NoPictures, ParityCount, Reference, ShardLength};
         let refusal = |changes: &[(usize, u8)]| {
             let mut bytes = SAMPLE;
             for &(at, value) in changes {
@@ -307,8 +318,8 @@ mod tests {
             }
             decode(&bytes).err()
         };
-        assert_eq!(refusal(&[(0, 1)]), Some(UnknownStream(1)));
-        assert_eq!(refusal(&[(0, 0xFF)]), Some(UnknownStream(0xFF)));
+        assert_eq!(refusal(&[(0, 1)]), Some(NoPictures(1)));
+        assert_eq!(refusal(&[(0, 0xFF)]), Some(NoPictures(0xFF)));
         assert_eq!(refusal(&[(3, 0)]), Some(Length(0)));
         assert_eq!(refusal(&[(1, 0x40), (3, 1)]), Some(Length(0x40_0001)));
         assert_eq!(refusal(&[(1, 0x40), (3, 0)]), Some(ShardLength(1)));
@@ -325,6 +336,19 @@ mod tests {
         assert_eq!(refusal(&[(10, 0xFF), (11, 0xFF)]), Some(Index { index: u16::MAX, shards: 5 }));
         assert_eq!(refusal(&[(11, 4)]), Some(ShardLength(1)), "parity is as long as a full shard");
         assert_eq!(refusal(&[(11, 0)]), Some(ShardLength(1)));
+    }
+
+    /// Sound that is taken for a picture, or the other way round, would be noise in the one and a loss in the other.
+    #[test]
+    fn a_datagram_is_of_sound_or_of_pictures_and_never_of_both() {
+        for number in 0..=u8::MAX {
+            let mut datagram = SAMPLE;
+            datagram[0] = number;
+            assert_eq!(decode(&datagram).is_ok(), number == 0);
+            assert_eq!(sound(&datagram), (number == 1).then_some(&SAMPLE[1..]));
+        }
+        assert_eq!(sound(&[]), None);
+        assert_eq!(sound(&[1]), Some(&[][..]));
     }
 
     #[test]
