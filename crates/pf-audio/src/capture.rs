@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What to capture, and how.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CaptureConfig {
     /// The sound server.
     pub server: Server,
@@ -36,15 +36,17 @@ pub struct CaptureConfig {
 
 /// The sound of an output.
 ///
-/// When the default output changes, it follows. When the server goes away it waits for it to come back; meanwhile
-/// there are no frames.
+/// When the default output changes, it follows. While the server is not there it looks for it now and then; meanwhile
+/// there are no frames, and [`trouble`](Self::trouble) says why. The log hears of each trouble once.
 #[derive(Debug)]
 pub struct Capture {
     config: CaptureConfig,
     stop: Stop,
     stream: Option<Stream>,
-    /// When to look for the server again.
+    trouble: Option<SoundError>,
+    /// When to look for the server again, and how long to wait after that.
     retry: Instant,
+    pause: Duration,
     frame: Vec<f32>,
 }
 
@@ -58,16 +60,22 @@ pub struct Captured<'a> {
 }
 
 impl Capture {
-    /// Starts to listen. Fails where there is no server or no output now.
-    pub fn open(config: CaptureConfig, stop: &Stop) -> Result<Self, SoundError> {
-        let stream = Stream::open(&config, stop)?;
-        Ok(Self {
+    /// A capture that listens from the first [`next_frame`](Self::next_frame) on.
+    pub fn new(config: CaptureConfig, stop: &Stop) -> Self {
+        Self {
             config,
             stop: stop.clone(),
-            stream: Some(stream),
+            stream: None,
+            trouble: None,
             retry: Instant::now(),
+            pause: FIRST_PAUSE,
             frame: Vec::new(),
-        })
+        }
+    }
+
+    /// Why there are no frames; `None` while there are, and before the first look for the server.
+    pub fn trouble(&self) -> Option<&SoundError> {
+        self.trouble.as_ref()
     }
 
     /// Waits for the next frame; `None` when there is none by `deadline`.
@@ -82,6 +90,7 @@ impl Capture {
                 continue;
             };
             if let Some(heard) = stream.take(self.config.length, &mut self.frame) {
+                (self.trouble, self.pause) = (None, FIRST_PAUSE);
                 return Ok(Some(Captured { samples: &self.frame, heard }));
             }
             match stream.advance(&self.config.output, deadline) {
@@ -89,11 +98,7 @@ impl Capture {
                 Ok(Step::Deadline) => return Ok(None),
                 Ok(Step::Moved) => self.stream = None,
                 Err(SoundError::Stopped) => return Err(SoundError::Stopped),
-                Err(error) => {
-                    tracing::warn!(%error, "the host's sound is lost: {}", error.way_on());
-                    self.stream = None;
-                    self.retry = Instant::now() + RETRY;
-                }
+                Err(error) => self.lost(error),
             }
         }
     }
@@ -106,16 +111,26 @@ impl Capture {
         }
         match Stream::open(&self.config, &self.stop) {
             Ok(stream) => {
-                tracing::info!(output = ?stream.output, "the host's sound is captured");
+                tracing::debug!(output = ?stream.output, "the host's sound is captured");
                 self.stream = Some(stream);
             }
             Err(SoundError::Stopped) => return Err(SoundError::Stopped),
-            Err(error) => {
-                tracing::debug!(%error, "there is still no sound");
-                self.retry = Instant::now() + RETRY;
-            }
+            Err(error) => self.lost(error),
         }
         Ok(true)
+    }
+
+    /// Gives up the stream, and waits longer each time before the next look: a server that is not installed never comes.
+    fn lost(&mut self, error: SoundError) {
+        if self.trouble.as_ref() == Some(&error) {
+            tracing::debug!(%error, "there is still no sound");
+        } else {
+            tracing::warn!(%error, "the host's sound is not captured: {}", error.way_on());
+        }
+        self.stream = None;
+        self.trouble = Some(error);
+        self.retry = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -242,8 +257,11 @@ impl Stream {
     }
 }
 
-/// How long to wait before looking for a server that is gone.
-const RETRY: Duration = Duration::from_secs(1);
+/// How long to wait before looking again for a server that is gone: one that is restarted takes about that long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long to wait before looking again for a server that stays away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How often to ask when samples are heard.
 const QUESTIONS: Duration = Duration::from_millis(100);

@@ -1,13 +1,15 @@
 //! Which output is captured: the default one, or one of the session's own.
 //!
-//! A virtual display has no loudspeaker. [`Output::of_session`] has the sound server make an output that plays into
-//! nothing; the session's programs are pointed at it by an environment variable, and what they play is captured there.
-//! It bears the name of the process that it is for: whoever makes the next one removes those of processes that are gone.
+//! A virtual display has no loudspeaker. [`Output::of_session`] is an output that plays into nothing, which the sound
+//! server makes; the session's programs are pointed at it by an environment variable, and what they play is captured
+//! there. It bears the name of the process that it is for: whoever makes the next one removes those of processes that
+//! are gone.
 
 use std::{
     ffi::{CStr, CString},
     fmt,
     path::Path,
+    sync::Arc,
 };
 
 use pulseaudio::protocol::{Command, GetSinkInfo, LoadModuleParams, ModuleInfoList, SinkInfo};
@@ -18,19 +20,30 @@ use crate::{
     server::Server,
 };
 
-/// What to capture.
-#[derive(Debug)]
+/// What to capture. Clones are the same output.
+#[derive(Clone, Debug)]
 pub enum Output {
     /// Where sound goes by default, also when that changes.
     Default,
     /// An output of a session's own.
-    Session(SessionOutput),
+    Session(Arc<SessionOutput>),
 }
 
 impl Output {
-    /// Makes an output for a session, which ends with the value.
-    pub fn of_session(server: &Server, stop: &Stop) -> Result<Self, SoundError> {
-        SessionOutput::make(server, stop).map(Self::Session)
+    /// An output for a session, which ends with the last clone. There is none yet: see [`make`](Self::make).
+    pub fn of_session(server: &Server) -> Result<Self, SoundError> {
+        let name = Name::new(Home::of_this_process().as_ref())?;
+        Ok(Self::Session(Arc::new(SessionOutput { server: server.clone(), name })))
+    }
+
+    /// Has the server make the output, where it is a session's own; waits for the server's answer, 5 s at most.
+    ///
+    /// Where that fails, a capture of the output tries again.
+    pub fn make(&self, stop: &Stop) -> Result<(), SoundError> {
+        match self {
+            Self::Default => Ok(()),
+            Self::Session(output) => output.make(stop),
+        }
     }
 
     /// The environment variable that points a program at this output, and its value; `None` where there is no need.
@@ -50,7 +63,8 @@ impl Output {
     }
 }
 
-/// An output that plays into nothing, there for one session. It is removed when this is dropped.
+/// An output that plays into nothing, there for one session. It is removed when this is dropped, which waits for the
+/// server's answer.
 #[derive(Debug)]
 pub struct SessionOutput {
     server: Server,
@@ -58,14 +72,12 @@ pub struct SessionOutput {
 }
 
 impl SessionOutput {
-    fn make(server: &Server, stop: &Stop) -> Result<Self, SoundError> {
-        let mut connection = Connection::open(server, stop)?;
+    fn make(&self, stop: &Stop) -> Result<(), SoundError> {
+        let mut connection = Connection::open(&self.server, stop)?;
         let home = Home::of_this_process();
         unload(&mut connection, |name| home.as_ref().is_some_and(|home| home.knows_gone(name)))?;
-        let name = Name::new(home.as_ref())?;
-        let output = Self { server: server.clone(), name };
-        output.ensure(&mut connection)?;
-        Ok(output)
+        self.ensure(&mut connection)?;
+        Ok(())
     }
 
     /// Has the server make the output unless it is there: a server that was restarted has forgotten it.

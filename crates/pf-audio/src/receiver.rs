@@ -42,6 +42,8 @@ pub struct Figures {
     pub target: Duration,
     /// By how many parts per million sound plays faster than it was sent.
     pub speed_ppm: f64,
+    /// How many µs after its capture, on the sender's clock, sound is heard, on ours. `None` while there is none.
+    pub lag: Option<i64>,
     /// How many µs after the picture of the same moment sound is heard; below 0 it is early. `None` without a picture.
     pub after_picture: Option<i64>,
 }
@@ -103,6 +105,7 @@ impl Receiver {
             buffer: self.jitter.lag(),
             target: self.jitter.target(),
             speed_ppm: (self.jitter.ratio() - 1.0) * 1e6,
+            lag: self.sound_lag,
             after_picture: self
                 .picture_lag
                 .zip(self.sound_lag)

@@ -49,6 +49,11 @@ impl Server {
         Ok(Self { socket, cookie })
     }
 
+    /// Whether anything takes connections there now; why not, if not.
+    pub fn probe(&self) -> Result<(), SoundError> {
+        self.connect().map(drop)
+    }
+
     pub(crate) fn connect(&self) -> Result<UnixStream, SoundError> {
         let unreachable = |error: std::io::Error| SoundError::Unreachable {
             socket: self.socket.clone(),
@@ -126,7 +131,7 @@ mod tests {
     #[test]
     fn a_server_that_is_not_there_says_where_and_what_to_do() {
         let server = Server { socket: "/no/such/socket".into(), cookie: None };
-        let error = server.connect().unwrap_err();
+        let error = server.probe().unwrap_err();
         assert!(error.to_string().contains("/no/such/socket"));
         assert!(error.way_on().contains("PipeWire"));
     }

@@ -44,7 +44,7 @@ on_both_servers! {
     an_output_of_a_crashed_host_is_cleared_away,
     a_sessions_output_is_made_anew_for_a_restarted_server,
     capture_ends_at_once_when_it_is_stopped,
-    without_a_server_capture_says_so_and_playback_waits_for_one,
+    without_a_server_both_say_so_and_wait_for_one,
 }
 
 /// Listens until the last second of what was heard is `enough`.
@@ -265,15 +265,17 @@ fn playback_follows_the_default_output(kind: Kind) {
 fn a_session_has_an_output_of_its_own_that_goes_with_it(kind: Kind) {
     let server = SoundServer::start(kind, &["speaker"]);
     let stop = Stop::new().unwrap();
-    let output = Output::of_session(&server.server(), &stop).unwrap();
+    let output = Output::of_session(&server.server()).unwrap();
     let (variable, name) = output.variable().unwrap();
     assert_eq!(variable, "PULSE_SINK");
+    assert_eq!(server.outputs(), ["speaker"]);
+    output.make(&stop).unwrap();
     assert_eq!(server.outputs(), ["speaker".to_owned(), name.clone()]);
 
     let _other = server.play("speaker", tone(440.0));
     let _own = server.play(&name, tone(880.0));
     let config = CaptureConfig { server: server.server(), output, length: FrameLength::Ms5 };
-    let mut capture = Capture::open(config, &stop).unwrap();
+    let mut capture = Capture::new(config, &stop);
     hear(&mut capture, is_tone(880.0));
     // The session's output is no default: what it plays stays its own when that changes.
     drop(capture);
@@ -291,7 +293,8 @@ fn an_output_of_a_crashed_host_is_cleared_away(kind: Kind) {
     for name in [&gone, &elsewhere] {
         server.pactl(&["load-module", "module-null-sink", &format!("sink_name={name}")]);
     }
-    let output = Output::of_session(&server.server(), &Stop::new().unwrap()).unwrap();
+    let output = Output::of_session(&server.server()).unwrap();
+    output.make(&Stop::new().unwrap()).unwrap();
     let (_, name) = output.variable().unwrap();
     assert_eq!(server.outputs(), ["speaker".to_owned(), elsewhere, name]);
 }
@@ -300,13 +303,14 @@ fn an_output_of_a_crashed_host_is_cleared_away(kind: Kind) {
 fn a_sessions_output_is_made_anew_for_a_restarted_server(kind: Kind) {
     let mut server = SoundServer::start(kind, &["speaker"]);
     let stop = Stop::new().unwrap();
-    let output = Output::of_session(&server.server(), &stop).unwrap();
+    let output = Output::of_session(&server.server()).unwrap();
     let (_, name) = output.variable().unwrap();
     let config = CaptureConfig { server: server.server(), output, length: FrameLength::Ms10 };
-    let mut capture = Capture::open(config, &stop).unwrap();
+    let mut capture = Capture::new(config, &stop);
+    let deadline = Instant::now() + PATIENCE;
+    assert!(capture.next_frame(deadline).unwrap().is_some());
     server.kill();
     server.restart();
-    let deadline = Instant::now() + PATIENCE;
     while capture.next_frame(deadline).unwrap().is_none() || !server.outputs().contains(&name) {
         assert!(Instant::now() < deadline, "{:?}", server.outputs());
     }
@@ -328,13 +332,14 @@ fn capture_ends_at_once_when_it_is_stopped(kind: Kind) {
     assert_eq!(listener.join().unwrap(), SoundError::Stopped);
 }
 
-fn without_a_server_capture_says_so_and_playback_waits_for_one(kind: Kind) {
+fn without_a_server_both_say_so_and_wait_for_one(kind: Kind) {
     let mut server = SoundServer::start(kind, &["speaker"]);
     server.kill();
     let config =
         CaptureConfig { server: server.server(), output: Output::Default, length: FrameLength::Ms10 };
-    let error = Capture::open(config, &Stop::new().unwrap()).unwrap_err();
-    assert!(matches!(error, SoundError::Unreachable { .. }), "{error:?}");
+    let mut capture = Capture::new(config, &Stop::new().unwrap());
+    assert!(capture.next_frame(Instant::now()).unwrap().is_none());
+    assert!(matches!(capture.trouble(), Some(SoundError::Unreachable { .. })), "{:?}", capture.trouble());
 
     let playback = Playback::start(server.server(), Instant::now()).unwrap();
     let deadline = Instant::now() + PATIENCE;
@@ -347,6 +352,8 @@ fn without_a_server_capture_says_so_and_playback_waits_for_one(kind: Kind) {
         assert!(Instant::now() < deadline);
         thread::sleep(PAUSE);
     }
+    assert!(capture.next_frame(deadline).unwrap().is_some());
+    assert_eq!(capture.trouble(), None);
 }
 
 /// Something else that listens on a socket of that name is no sound server, and must not hang us.
@@ -362,7 +369,8 @@ fn what_is_no_sound_server_is_an_error() {
     });
     let server = Server { socket, cookie: None };
     let config = CaptureConfig { server, output: Output::Default, length: FrameLength::Ms10 };
-    let error = Capture::open(config, &Stop::new().unwrap()).unwrap_err();
-    assert!(matches!(error, SoundError::Lost { .. }), "{error:?}");
+    let mut capture = Capture::new(config, &Stop::new().unwrap());
+    assert!(capture.next_frame(Instant::now()).unwrap().is_none());
+    assert!(matches!(capture.trouble(), Some(SoundError::Lost { .. })), "{:?}", capture.trouble());
     other.join().unwrap();
 }

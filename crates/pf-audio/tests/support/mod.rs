@@ -121,7 +121,7 @@ impl SoundServer {
     pub(crate) fn listen(&self, stop: &Stop) -> Capture {
         let config =
             CaptureConfig { server: self.server(), output: Output::Default, length: FrameLength::Ms10 };
-        Capture::open(config, stop).unwrap()
+        Capture::new(config, stop)
     }
 
     /// Plays on `output` whatever `sample` says, by its number, until the value is dropped.
