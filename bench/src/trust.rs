@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use pf_base::DeviceName;
-use pf_client::{Client, Connected, PictureSink, Play, Wishes};
+use pf_client::{Client, Connected, PictureSink, Play, Showing, Wishes};
 use pf_codec::I420View;
 use pf_media::picture::Size;
 use pf_net::{ClientEndpoint, Expect, Plane};
@@ -167,5 +167,5 @@ pub(crate) fn open(directory: &tempfile::TempDir) -> Result<Client> {
 struct Nowhere;
 
 impl PictureSink for Nowhere {
-    fn show(&mut self, _: I420View<'_>) {}
+    fn show(&mut self, _: I420View<'_>, _: Showing) {}
 }

@@ -13,8 +13,8 @@ use pf_trust::{
 use tokio::time::timeout;
 
 use crate::{
-    Client, Failure, Found, Heard, Remote, Session, approach::PATIENCE, ask::not_pinned, client::keep_copy,
-    clock,
+    Client, Failure, Found, Heard, Live, Remote, Session, approach::PATIENCE, ask::not_pinned,
+    client::keep_copy, clock,
 };
 
 /// What the client would like to see. `None` leaves it to the host.
@@ -182,7 +182,8 @@ impl Client {
         let HostMessage::Admitted(admitted) = answer else { return Err(Failure::Protocol) };
         let (remote, sayings) = Remote::new();
         let admitted_after = dialled.elapsed();
-        Ok(Session { connection, control, admitted, dialled, admitted_after, remote, sayings })
+        let live = Live::new(dialled);
+        Ok(Session { connection, control, admitted, dialled, admitted_after, remote, sayings, live })
     }
 
     fn is_only_asked(&self, found: &Found) -> Result<bool, Failure> {

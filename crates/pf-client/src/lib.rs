@@ -26,4 +26,6 @@ pub use failure::Failure;
 pub use find::Found;
 pub use pair::Paired;
 pub use pf_net::DialError;
-pub use session::{Arrived, Latencies, Percentiles, PictureSink, Play, Remote, Report, Session};
+pub use session::{
+    Arrived, Latencies, Live, Moment, Percentiles, PictureSink, Play, Remote, Report, Session, Showing, Stage,
+};

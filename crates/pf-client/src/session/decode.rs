@@ -2,20 +2,17 @@
 
 use std::{
     io::Write,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, SyncSender},
-    },
+    sync::mpsc::{self, Receiver, SyncSender},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use pf_codec::VideoDecoder;
-use pf_media::{clock::ClockOffset, figures::Latency, picture::Size, time::Micros};
+use pf_media::{picture::Size, time::Micros};
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
-use super::{Latencies, LocalClock, Percentiles, PictureSink, Play, QUEUE};
+use super::{Live, PictureSink, Play, QUEUE, Showing, figures::Decoded};
 use crate::Failure;
 
 /// One access unit on its way to the decoder.
@@ -30,57 +27,9 @@ pub(super) struct Unit {
     pub(super) size: Option<Size>,
 }
 
-/// What was watched.
-#[derive(Debug, Default)]
-pub(super) struct Watched {
-    pub(super) frames: u64,
-    pub(super) bytes: u64,
-    pub(super) errors: u64,
-    pub(super) first_at: Option<Instant>,
-    pub(super) last_at: Option<Instant>,
-    pub(super) latencies: Histograms,
-}
-
-/// How long decoded pictures took, by stage.
-#[derive(Debug, Default)]
-pub(super) struct Histograms {
-    arrival: Latency,
-    decode: Latency,
-    total: Latency,
-}
-
-impl Histograms {
-    /// Counts a picture; `captured` is on this machine's clock, where it is known.
-    fn record(&mut self, captured: Option<Micros>, whole: Micros, decoded: Micros) {
-        self.decode.record(decoded.since(whole));
-        if let Some(captured) = captured {
-            self.arrival.record(whole.since(captured));
-            self.total.record(decoded.since(captured));
-        }
-    }
-
-    pub(super) fn percentiles(&self) -> Latencies {
-        Latencies {
-            arrival: Percentiles::of(&self.arrival),
-            decode: Percentiles::of(&self.decode),
-            total: Percentiles::of(&self.total),
-        }
-    }
-}
-
-impl Watched {
-    /// From the first picture to the last.
-    pub(super) fn watched_for(&self) -> Duration {
-        match (self.first_at, self.last_at) {
-            (Some(first), Some(last)) => last.saturating_duration_since(first),
-            _ => Duration::ZERO,
-        }
-    }
-}
-
 /// A thread that decodes what is queued.
 pub(super) struct Decoding {
-    thread: JoinHandle<Watched>,
+    thread: JoinHandle<()>,
     queue: SyncSender<Unit>,
     progress: watch::Receiver<Progress>,
 }
@@ -96,23 +45,13 @@ impl Decoding {
     pub(super) fn start(
         play: Play,
         sink: Box<dyn PictureSink>,
-        clock: Arc<Mutex<ClockOffset>>,
-        local: LocalClock,
+        live: Live,
         not_decoded: UnboundedSender<u32>,
     ) -> Result<Self, Failure> {
         let decoder = pf_codec::decoder().map_err(|error| Failure::machine("no decoder", &error))?;
         let (queue, units) = mpsc::sync_channel(QUEUE);
         let (progress_sender, progress) = watch::channel(Progress::Waiting);
-        let worker = Worker {
-            decoder,
-            sink,
-            play,
-            clock,
-            local,
-            not_decoded,
-            progress: progress_sender,
-            watched: Watched::default(),
-        };
+        let worker = Worker { decoder, sink, play, live, not_decoded, progress: progress_sender, frames: 0 };
         let thread = thread::Builder::new()
             .name("decode".to_owned())
             .spawn(move || worker.run(&units))
@@ -144,12 +83,12 @@ impl Decoding {
         }
     }
 
-    /// Lets the thread finish what is queued, and takes what it has seen.
-    pub(super) async fn finish(self) -> Watched {
+    /// Lets the thread finish what is queued.
+    pub(super) async fn finish(self) {
         let Self { thread, queue, .. } = self;
         drop(queue);
-        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-        joined.ok().and_then(Result::ok).unwrap_or_default()
+        // One that panicked has said so, and what it measured until then stands.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
 }
 
@@ -157,24 +96,23 @@ struct Worker {
     decoder: Box<dyn VideoDecoder>,
     sink: Box<dyn PictureSink>,
     play: Play,
-    clock: Arc<Mutex<ClockOffset>>,
-    local: LocalClock,
+    live: Live,
     not_decoded: UnboundedSender<u32>,
     progress: watch::Sender<Progress>,
-    watched: Watched,
+    /// Pictures that were decoded.
+    frames: u64,
 }
 
 impl Worker {
-    fn run(mut self, units: &Receiver<Unit>) -> Watched {
+    fn run(mut self, units: &Receiver<Unit>) {
         for unit in units {
             self.save(&unit.bytes);
             self.decode(&unit);
-            if self.play.frames.is_some_and(|enough| self.watched.frames >= enough) {
+            if self.play.frames.is_some_and(|enough| self.frames >= enough) {
                 break;
             }
         }
         self.progress.send_replace(Progress::Enough);
-        self.watched
     }
 
     fn decode(&mut self, unit: &Unit) {
@@ -183,24 +121,27 @@ impl Worker {
             Ok(None) => return,
             Err(error) => {
                 tracing::debug!(%error, "an access unit could not be decoded");
-                self.watched.errors += 1;
+                self.live.lock().decode_errors += 1;
                 // The session may be about to end.
                 let _ = self.not_decoded.send(unit.frame);
                 return;
             }
         };
-        let decoded = self.local.now();
         let now = Instant::now();
-        let captured = self.clock.lock().unwrap_or_else(PoisonError::into_inner).to_local(unit.captured);
-        self.watched.latencies.record(captured, unit.whole, decoded);
-        self.watched.frames += 1;
-        self.watched.bytes += unit.bytes.len() as u64;
-        self.watched.first_at.get_or_insert(now);
-        self.watched.last_at = Some(now);
+        let decoded = Decoded {
+            frame: unit.frame,
+            captured: unit.captured,
+            whole: unit.whole,
+            done: self.live.clock().at(now),
+            bytes: unit.bytes.len(),
+        };
+        self.live.lock().decoded(decoded, now);
+        self.frames += 1;
         // A desktop that changed its size since is shown as it is coded.
         let size = unit.size.filter(|size| is_coded_as(*size, picture.size()));
-        self.sink.show(size.map_or(picture, |size| picture.cropped(size)));
-        if self.watched.frames == 1 {
+        let picture = size.map_or(picture, |size| picture.cropped(size));
+        self.sink.show(picture, Showing::new(&self.live, decoded));
+        if self.frames == 1 {
             self.progress.send_replace(Progress::Showing);
         }
     }

@@ -107,9 +107,9 @@ mod tests {
             for datagram in self.packetiser.packetise(unit, 1200, 0).unwrap() {
                 feed.take_in(self.now, &datagram);
             }
-            feed.hand_out(self.now, None).map(|report| {
-                let ClientDatagram::Feedback(feedback) = ClientDatagram::decode(&report).unwrap();
-                feedback
+            feed.hand_out(self.now, None).map(|report| match ClientDatagram::decode(&report).unwrap() {
+                ClientDatagram::Feedback(feedback) => feedback,
+                ClientDatagram::Input(_) => panic!("the feed knows of no input"),
             })
         }
     }

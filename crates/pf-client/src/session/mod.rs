@@ -6,35 +6,34 @@
 
 mod decode;
 mod feed;
+mod figures;
+mod live;
 mod remote;
 mod report;
 
 use std::{
     fs::File,
-    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use pf_codec::I420View;
-use pf_media::{
-    clock::{ClockOffset, Exchange},
-    picture::Size,
-    time::Micros,
-};
+use pf_media::{clock::Exchange, picture::Size, time::Micros};
 use pf_net::{Connection, ControlSender, ControlStream};
 use pf_proto::{
     Message,
-    session::{Admitted, ClientMessage, HostMessage, StreamStarted},
+    session::{Admitted, ClientMessage, HostMessage},
 };
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use crate::Failure;
 use decode::Decoding;
 use feed::Feed;
+use live::LocalClock;
+pub use live::{Live, Showing};
 pub use remote::Remote;
 use remote::Said;
 pub(crate) use remote::Sayings;
-pub use report::{Arrived, Latencies, Percentiles, Report};
+pub use report::{Arrived, Latencies, Moment, Percentiles, Report, Stage};
 
 /// How often the clocks are compared.
 const PING_INTERVAL: Duration = Duration::from_millis(500);
@@ -44,8 +43,9 @@ const QUEUE: usize = 3;
 
 /// Where pictures go.
 pub trait PictureSink: Send {
-    /// Takes one picture, on the decoding thread. Whatever it takes long for, later pictures wait for.
-    fn show(&mut self, picture: I420View<'_>);
+    /// Takes one picture, on the decoding thread, and what tells where its way ended. Whatever it takes long for, later
+    /// pictures wait for.
+    fn show(&mut self, picture: I420View<'_>, showing: Showing);
 }
 
 /// How long to watch, and what to keep.
@@ -69,6 +69,7 @@ pub struct Session {
     pub(crate) admitted_after: Duration,
     pub(crate) remote: Remote,
     pub(crate) sayings: Sayings,
+    pub(crate) live: Live,
 }
 
 impl Session {
@@ -82,6 +83,11 @@ impl Session {
         self.remote.clone()
     }
 
+    /// A handle to look at the session's figures.
+    pub fn live(&self) -> Live {
+        self.live.clone()
+    }
+
     /// Watches until the person stops, `play` is fulfilled, or the host ends it.
     ///
     /// The report stands also where the session failed in the end.
@@ -91,12 +97,9 @@ impl Session {
         sink: Box<dyn PictureSink>,
         stop: impl Future<Output = ()>,
     ) -> (Report, Result<(), Failure>) {
-        let started = Instant::now();
-        let clock = Arc::new(Mutex::new(ClockOffset::new()));
         let (errors, not_decoded) = mpsc::unbounded_channel();
         let duration = play.duration;
-        let local = LocalClock(started);
-        let decoding = match Decoding::start(play, sink, Arc::clone(&clock), local, errors) {
+        let decoding = match Decoding::start(play, sink, self.live.clone(), errors) {
             Ok(decoding) => decoding,
             Err(failure) => return (Report::default(), Err(failure)),
         };
@@ -104,11 +107,10 @@ impl Session {
         let mut receiving = Receiving {
             connection: self.connection.clone(),
             control,
-            clock,
-            local,
+            local: self.live.clock(),
+            live: self.live.clone(),
             feed: Feed::new(decoding.queue()),
-            started: None,
-            key_frame_requests: 0,
+            size: None,
             sayings: self.sayings,
         };
         let result = tokio::select! {
@@ -117,36 +119,29 @@ impl Session {
             failure = receiving.run(messages, not_decoded) => Err(failure),
         };
         self.connection.close(pf_base::Code::Ended);
-        let figures = self.connection.figures();
-        let Receiving { started, feed, key_frame_requests, .. } = receiving;
-        let arrived = Arrived::of(&feed);
-        drop(feed);
-        let watched = decoding.finish().await;
+        let round_trip = self.connection.figures().round_trip;
+        let arrived = Arrived::of(&receiving.feed);
+        // The thread ends when nobody can queue anything more.
+        drop(receiving);
+        decoding.finish().await;
+        let figures = self.live.lock();
         let report = Report {
-            stream: started,
-            first_frame: watched.first_at.map(|at| at.saturating_duration_since(self.dialled)),
-            first_frame_at: watched.first_at,
+            stream: figures.stream.clone(),
+            first_frame: figures.first_at.map(|at| at.saturating_duration_since(self.dialled)),
+            first_frame_at: figures.first_at,
             admitted_after: self.admitted_after,
-            frames: watched.frames,
-            watched_for: watched.watched_for(),
-            media_bytes: watched.bytes,
-            decode_errors: watched.errors,
+            frames: figures.frames,
+            frames_shown: figures.shown,
+            watched_for: figures.watched_for(),
+            media_bytes: figures.bytes,
+            decode_errors: figures.decode_errors,
             arrived,
-            key_frame_requests,
-            round_trip: figures.round_trip,
-            latency: watched.latencies.percentiles(),
+            key_frame_requests: figures.key_frame_requests,
+            round_trip,
+            latency: figures.latencies(),
         };
+        drop(figures);
         (report, result)
-    }
-}
-
-/// This machine's media clock.
-#[derive(Clone, Copy)]
-struct LocalClock(Instant);
-
-impl LocalClock {
-    fn now(self) -> Micros {
-        Micros(self.0.elapsed().as_micros() as u64)
     }
 }
 
@@ -154,11 +149,11 @@ impl LocalClock {
 struct Receiving {
     connection: Connection,
     control: ControlSender<ClientMessage>,
-    clock: Arc<Mutex<ClockOffset>>,
     local: LocalClock,
+    live: Live,
     feed: Feed,
-    started: Option<StreamStarted>,
-    key_frame_requests: u64,
+    /// The desktop's size, as the host said.
+    size: Option<Size>,
     sayings: Sayings,
 }
 
@@ -192,7 +187,7 @@ impl Receiving {
                 }
                 Some(frame) = not_decoded.recv() => self.ask_for_key_frame(frame).await,
                 said = self.sayings.next() => self.pass_on(said).await,
-                _ = pings.tick() => self.say(ClientMessage::ClockPing { sent: self.local.now().0 }).await,
+                _ = pings.tick() => self.ping().await,
             };
             if let Err(failure) = done {
                 return self.connection.close_reason().map_or(failure, Failure::from);
@@ -202,10 +197,10 @@ impl Receiving {
 
     /// Hands out whatever is whole, and reports when it is time to.
     fn hand_out(&mut self) {
-        let size = self.started.as_ref().map(|started| Size::new(started.width, started.height));
-        if let Some(report) = self.feed.hand_out(self.local.now(), size)
-            && let Err(error) = self.connection.send_datagram(report.into())
-        {
+        let now = self.local.now();
+        let Some(report) = self.feed.hand_out(now, self.size) else { return };
+        self.live.lock().arrived(now, Arrived::of(&self.feed));
+        if let Err(error) = self.connection.send_datagram(report.into()) {
             // The next report tells the same; a connection that is gone shows elsewhere.
             tracing::debug!(%error, "a report was not sent");
         }
@@ -215,23 +210,21 @@ impl Receiving {
     async fn ask_for_key_frame(&mut self, frame: u32) -> Result<(), Failure> {
         self.feed.not_decoded(frame);
         self.hand_out();
-        self.key_frame_requests += 1;
+        self.live.lock().key_frame_requests += 1;
         self.say(ClientMessage::KeyFrameRequest { last_frame: self.feed.last_frame() }).await
     }
 
     fn hear(&mut self, message: HostMessage) -> Result<(), Failure> {
         match message {
-            HostMessage::StreamStarted(started) => self.started = Some(started),
-            HostMessage::ClockPong { ping_sent, received, sent } => {
-                let exchange = Exchange {
-                    t0: Micros(ping_sent),
-                    t1: Micros(received),
-                    t2: Micros(sent),
-                    t3: self.local.now(),
-                };
-                self.clock.lock().unwrap_or_else(PoisonError::into_inner).record(exchange);
+            HostMessage::StreamStarted(started) => {
+                self.size = Some(Size::new(started.width, started.height));
+                self.live.lock().stream = Some(started);
             }
-            HostMessage::FrameTimes(_) => {}
+            HostMessage::ClockPong { ping_sent, received, sent } => {
+                let (t0, t1, t2) = (Micros(ping_sent), Micros(received), Micros(sent));
+                self.live.lock().clock_compared(Exchange { t0, t1, t2, t3: self.local.now() });
+            }
+            HostMessage::FrameTimes(times) => self.live.lock().host_told(self.local.now(), &times),
             HostMessage::Admitted(_) => return Err(Failure::Protocol),
         }
         Ok(())
@@ -249,6 +242,12 @@ impl Receiving {
                 Ok(())
             }
         }
+    }
+
+    /// Compares the clocks, by the host's answer.
+    async fn ping(&mut self) -> Result<(), Failure> {
+        self.live.lock().round_trip = self.connection.figures().round_trip;
+        self.say(ClientMessage::ClockPing { sent: self.local.now().0 }).await
     }
 
     async fn say(&mut self, message: ClientMessage) -> Result<(), Failure> {

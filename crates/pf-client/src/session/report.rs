@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pf_media::figures::Latency;
 use pf_proto::session::StreamStarted;
 
-use super::feed::Feed;
+use super::{feed::Feed, figures::per_second};
 
 /// The figures of one session.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Report {
     pub admitted_after: Duration,
     /// Pictures that were decoded.
     pub frames: u64,
+    /// Of these, the ones that were put on a screen; the others were replaced by a newer one first, or nobody looked.
+    pub frames_shown: u64,
     /// From the first picture to the last.
     pub watched_for: Duration,
     /// Bytes of video, without what carries them.
@@ -34,6 +36,27 @@ pub struct Report {
     pub round_trip: Duration,
     /// How long decoded pictures took.
     pub latency: Latencies,
+}
+
+/// The last second of a session that plays, and how its pictures arrived since the beginning.
+#[derive(Clone, Debug, Default)]
+pub struct Moment {
+    /// What the stream is, as the host said last.
+    pub stream: Option<StreamStarted>,
+    /// Pictures a second.
+    pub frames_per_second: f64,
+    /// Megabits of video a second, without what carries them.
+    pub megabits_per_second: f64,
+    /// How long the pictures of the last second took, and those that the host told of in it.
+    pub latency: Latencies,
+    /// How pictures arrived, since the beginning.
+    pub arrived: Arrived,
+    /// Pictures that were lost in the last second.
+    pub lost_lately: u64,
+    /// Pictures that were repaired in the last second.
+    pub repaired_lately: u64,
+    /// The smoothed round trip.
+    pub round_trip: Duration,
 }
 
 /// How the pictures of a session arrived.
@@ -57,17 +80,59 @@ pub struct Arrived {
     pub recoveries_asked: u64,
 }
 
-/// How long decoded pictures took; `None` where none was measured.
+/// A stage of a picture's way from the host's desktop to the client's screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// On the host: from its capture until it can be encoded.
+    Capture,
+    /// On the host: its encoding.
+    Encode,
+    /// On the host: its wait for the encoder, and for the rate at which it may leave.
+    Queue,
+    /// From when the last of what it takes had left until it was whole here.
+    Network,
+    /// Here: from whole to decoded, with the wait for the decoder.
+    Decode,
+    /// Here: from decoded to handed to the screen. There is none where nobody looks.
+    Display,
+    /// From its capture to the end of its way: handed to the screen, or decoded where nobody looks.
+    Total,
+}
+
+impl Stage {
+    /// All, in their order.
+    pub const ALL: [Self; 7] =
+        [Self::Capture, Self::Encode, Self::Queue, Self::Network, Self::Decode, Self::Display, Self::Total];
+
+    /// The name that scripts know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Encode => "encode",
+            Self::Queue => "queue",
+            Self::Network => "network",
+            Self::Decode => "decode",
+            Self::Display => "display",
+            Self::Total => "total",
+        }
+    }
+}
+
+/// How long decoded pictures took, by stage.
 ///
-/// What is of a time on the host rests on the comparison of the two clocks.
+/// [`Stage::Network`] and [`Stage::Total`] rest on the comparison of the two clocks; the host's stages on its word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Latencies {
-    /// From capture on the host to whole here: conversion, encoding, sending and the network.
-    pub arrival: Option<Percentiles>,
-    /// From whole to decoded, with the wait for the decoder.
-    pub decode: Option<Percentiles>,
-    /// From capture on the host to decoded here.
-    pub total: Option<Percentiles>,
+pub struct Latencies([Option<Percentiles>; Stage::ALL.len()]);
+
+impl Latencies {
+    pub(super) fn from_fn(of: impl Fn(Stage) -> Option<Percentiles>) -> Self {
+        Self(Stage::ALL.map(of))
+    }
+
+    /// Those of one stage; `None` where it was not measured.
+    pub fn of(&self, stage: Stage) -> Option<Percentiles> {
+        self.0[stage as usize]
+    }
 }
 
 /// The middle and the tail of a latency.
@@ -117,8 +182,4 @@ impl Percentiles {
             p99: latency.percentile(99.0)?,
         })
     }
-}
-
-fn per_second(amount: f64, duration: Duration) -> f64 {
-    if duration.is_zero() { 0.0 } else { amount / duration.as_secs_f64() }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use pf_client::{
     Client, Connected, Failure, Found, Heard, Latencies, Percentiles, PictureSink, Play, Report, Session,
-    Wishes,
+    Showing, Stage, Wishes,
 };
 use pf_codec::I420View;
 use pf_media::picture::Size;
@@ -24,7 +24,7 @@ use super::request::ask_and_wait;
 use crate::{
     cli::Connect,
     output::Output,
-    window::{self, Sizing, Stage},
+    window::{self, Screening, Sizing},
 };
 
 /// The size that a headless client asks for.
@@ -51,10 +51,10 @@ pub(super) fn connect(
         })?
     } else {
         let title = options.host.clone();
-        window::run(runtime, &title, move |Stage { sink, screen, closed, curtain }| async move {
+        window::run(runtime, &title, move |Screening { sink, screen, closed, announcer }| async move {
             let wishes = wishes(&options, screen);
             let (session, check_code) = open(&client, &options, wishes, json).await?;
-            curtain.rise(
+            announcer.begun(
                 &session,
                 wishes,
                 if options.size.is_some() { Sizing::Fixed } else { Sizing::Window },
@@ -179,7 +179,9 @@ async fn interrupted() {
 struct Nowhere;
 
 impl PictureSink for Nowhere {
-    fn show(&mut self, _: I420View<'_>) {}
+    fn show(&mut self, _: I420View<'_>, showing: Showing) {
+        showing.unseen();
+    }
 }
 
 fn view(report: &Report, started: Instant) -> Value {
@@ -187,6 +189,7 @@ fn view(report: &Report, started: Instant) -> Value {
     let (stream, arrived) = (report.stream.as_ref(), &report.arrived);
     json!({
         "frames": report.frames,
+        "frames_shown": report.frames_shown,
         "first_frame_ms": report.first_frame.map(milliseconds),
         "first_frame_from_start_ms": from_start.map(milliseconds),
         "admitted_ms": milliseconds(report.admitted_after),
@@ -211,10 +214,9 @@ fn view(report: &Report, started: Instant) -> Value {
 
 /// By stage; one that was not measured is left out.
 fn latencies(latency: &Latencies) -> Value {
-    let stages = [("arrival", latency.arrival), ("decode", latency.decode), ("total", latency.total)];
-    stages
+    Stage::ALL
         .into_iter()
-        .filter_map(|(stage, measured)| Some((stage.to_owned(), percentiles(&measured?))))
+        .filter_map(|stage| Some((stage.name().to_owned(), percentiles(&latency.of(stage)?))))
         .collect::<Map<_, _>>()
         .into()
 }
@@ -228,9 +230,10 @@ fn percentiles(latency: &Percentiles) -> Value {
 }
 
 fn text(report: &Report) -> String {
-    let latency = report.latency.total.map_or_else(String::new, |latency| {
+    let end = if report.frames_shown > 0 { "screen" } else { "decoded" };
+    let latency = report.latency.of(Stage::Total).map_or_else(String::new, |latency| {
         format!(
-            ", capture to decoded {} ms (95 %: {} ms)",
+            ", capture to {end} {} ms (95 %: {} ms)",
             milliseconds(latency.p50),
             milliseconds(latency.p95)
         )

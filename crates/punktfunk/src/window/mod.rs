@@ -7,13 +7,7 @@ mod follow;
 mod paint;
 mod picture;
 
-use std::{
-    future::Future,
-    num::NonZeroU32,
-    rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{future::Future, num::NonZeroU32, rc::Rc, time::Instant};
 
 use pf_client::{Failure, PictureSink, Remote, Session, Wishes};
 use pf_media::picture::Size;
@@ -28,7 +22,8 @@ use winit::{
 };
 
 use follow::Follow;
-use picture::{Picture, Sink};
+use paint::Painter;
+use picture::{Front, Planes, Sink};
 
 /// What is asked for when the screen's size is not known.
 const FALLBACK_SIZE: Size = Size::new(1280, 720);
@@ -37,7 +32,7 @@ const FALLBACK_SIZE: Size = Size::new(1280, 720);
 pub(crate) type Closed = oneshot::Receiver<()>;
 
 /// What the window gives the session that is shown in it.
-pub(crate) struct Stage {
+pub(crate) struct Screening {
     /// Where its pictures go.
     pub(crate) sink: Box<dyn PictureSink>,
     /// The size of the screen.
@@ -45,15 +40,15 @@ pub(crate) struct Stage {
     /// Tells that the window was closed.
     pub(crate) closed: Closed,
     /// Tells the window of the session.
-    pub(crate) curtain: Curtain,
+    pub(crate) announcer: Announcer,
 }
 
 /// Tells the window of the session that begins.
-pub(crate) struct Curtain(EventLoopProxy<Event>);
+pub(crate) struct Announcer(EventLoopProxy<Event>);
 
-impl Curtain {
+impl Announcer {
     /// The host let us in; what is asked of the stream are `wishes`, and its size follows the window if `sizing` says so.
-    pub(crate) fn rise(self, session: &Session, wishes: Wishes, sizing: Sizing) {
+    pub(crate) fn begun(self, session: &Session, wishes: Wishes, sizing: Sizing) {
         // A window that is gone by now shows nothing.
         let _ = self.0.send_event(Event::Begun(Begun { remote: session.remote(), wishes, sizing }));
     }
@@ -74,7 +69,7 @@ pub(crate) enum Sizing {
 pub(crate) fn run<T, F>(
     runtime: &Runtime,
     title: &str,
-    session: impl FnOnce(Stage) -> F,
+    session: impl FnOnce(Screening) -> F,
 ) -> Result<T, Failure>
 where
     T: Send + 'static,
@@ -82,17 +77,17 @@ where
 {
     let events = EventLoop::with_user_event().build().map_err(|error| no_window(&error))?;
     let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
-    let front = Arc::new(Mutex::new(Picture::default()));
+    let front = Front::default();
     let proxy = events.create_proxy();
-    let sink = Sink::new(Arc::clone(&front), proxy.clone());
+    let sink = Sink::new(front.clone(), proxy.clone());
     let (close, closed) = oneshot::channel();
     let (report, result) = oneshot::channel();
 
     let mut to_begin = Some((session, sink, closed, report));
     let begin = |screen: Size| {
         let Some((session, sink, closed, report)) = to_begin.take() else { return };
-        let curtain = Curtain(proxy.clone());
-        let running = session(Stage { sink: Box::new(sink), screen, closed, curtain });
+        let announcer = Announcer(proxy.clone());
+        let running = session(Screening { sink: Box::new(sink), screen, closed, announcer });
         let proxy = proxy.clone();
         runtime.spawn(async move {
             // Whoever waits for the result is told by the event that it is there.
@@ -101,8 +96,18 @@ where
         });
     };
     let title = format!("{title} – Punktfunk");
-    let mut app =
-        App { title, context, begin, begun: None, shown: None, front, close: Some(close), failure: None };
+    let mut app = App {
+        title,
+        context,
+        begin,
+        begun: None,
+        shown: None,
+        front,
+        picture: Planes::default(),
+        painter: Painter::new(),
+        close: Some(close),
+        failure: None,
+    };
     events.run_app(&mut app).map_err(|error| no_window(&error))?;
     match app.failure {
         Some(failure) => Err(failure),
@@ -133,9 +138,19 @@ struct App<B> {
     begin: B,
     begun: Option<Begun>,
     shown: Option<Shown>,
-    front: Arc<Mutex<Picture>>,
+    front: Front,
+    /// The picture that is shown.
+    picture: Planes,
+    painter: Painter,
     close: Option<oneshot::Sender<()>>,
     failure: Option<Failure>,
+}
+
+/// Whether anything was drawn: a window that is put away has nothing to draw on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drawn {
+    Yes,
+    No,
 }
 
 /// A window that is on the screen.
@@ -156,7 +171,8 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
         match event {
             Event::Begun(begun) => self.begun = Some(begun),
             Event::Picture => {
-                let drawn = self.open(events).and_then(|()| self.draw());
+                // Not left for the next redraw, which the display server may put off.
+                let drawn = self.show_newest(events);
                 self.give_up_on(drawn, events);
             }
             Event::SessionEnded => events.exit(),
@@ -194,12 +210,22 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
 }
 
 impl<B> App<B> {
+    /// Takes the newest picture, and puts it on the screen.
+    fn show_newest(&mut self, events: &ActiveEventLoop) -> Result<(), Failure> {
+        let Some(showing) = self.front.take(&mut self.picture) else { return Ok(()) };
+        self.open(events)?;
+        if self.draw()? == Drawn::Yes {
+            showing.shown();
+        }
+        Ok(())
+    }
+
     /// Opens the window, if it is not open, at the picture's own size, or as large as the screen lets it be.
     fn open(&mut self, events: &ActiveEventLoop) -> Result<(), Failure> {
         if self.close.is_none() || self.shown.is_some() {
             return Ok(());
         }
-        let picture = self.front.lock().unwrap_or_else(PoisonError::into_inner).size.unwrap_or(FALLBACK_SIZE);
+        let picture = self.picture.view().map_or(FALLBACK_SIZE, |picture| picture.size());
         let screen = screen_size(events);
         let size = Size::new(picture.width.min(screen.width), picture.height.min(screen.height));
         let attributes = Window::default_attributes()
@@ -224,24 +250,21 @@ impl<B> App<B> {
         }
     }
 
-    fn draw(&mut self) -> Result<(), Failure> {
-        let Some(Shown { window, surface, size, .. }) = &mut self.shown else { return Ok(()) };
+    fn draw(&mut self) -> Result<Drawn, Failure> {
+        let Some(Shown { window, surface, size, .. }) = &mut self.shown else { return Ok(Drawn::No) };
         let (Some(columns), Some(rows)) = (NonZeroU32::new(size.width), NonZeroU32::new(size.height)) else {
-            return Ok(());
+            return Ok(Drawn::No);
         };
         surface.resize(columns, rows).map_err(|error| no_window(&error))?;
         let mut canvas = surface.buffer_mut().map_err(|error| no_window(&error))?;
-        let picture = self.front.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(picture_size) = picture.size {
-            paint::paint(&mut canvas, *size, &picture.pixels, picture_size);
-        }
-        drop(picture);
+        self.painter.paint(&mut canvas, *size, &self.picture);
         window.pre_present_notify();
-        canvas.present().map_err(|error| no_window(&error))
+        canvas.present().map_err(|error| no_window(&error))?;
+        Ok(Drawn::Yes)
     }
 
     /// Ends the program where its window does not work.
-    fn give_up_on(&mut self, result: Result<(), Failure>, events: &ActiveEventLoop) {
+    fn give_up_on<R>(&mut self, result: Result<R, Failure>, events: &ActiveEventLoop) {
         if let Err(failure) = result {
             self.failure = Some(failure);
             events.exit();
