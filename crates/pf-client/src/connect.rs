@@ -182,7 +182,7 @@ impl Client {
         let HostMessage::Admitted(admitted) = answer else { return Err(Failure::Protocol) };
         let (remote, sayings) = Remote::new();
         let admitted_after = dialled.elapsed();
-        let live = Live::new(dialled);
+        let live = Live::new(dialled, wishes.sound);
         Ok(Session { connection, control, admitted, dialled, admitted_after, remote, sayings, live })
     }
 

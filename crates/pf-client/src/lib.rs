@@ -27,5 +27,6 @@ pub use find::Found;
 pub use pair::Paired;
 pub use pf_net::DialError;
 pub use session::{
-    Arrived, Latencies, Live, Moment, Percentiles, PictureSink, Play, Remote, Report, Session, Showing, Stage,
+    Arrived, Latencies, Live, Moment, Percentiles, PictureSink, Play, Remote, Report, Session, Showing,
+    SoundReport, Stage,
 };

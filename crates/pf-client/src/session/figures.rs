@@ -66,6 +66,11 @@ impl Figures {
         self.clock.record(exchange);
     }
 
+    /// How the host's clock stands to ours.
+    pub(super) fn clock(&self) -> &ClockOffset {
+        &self.clock
+    }
+
     /// What came, as of now.
     pub(super) fn arrived(&mut self, now: Micros, arrived: Arrived) {
         self.arrived = arrived;

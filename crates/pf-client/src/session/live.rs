@@ -2,14 +2,16 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use pf_media::time::Micros;
+use pf_proto::session::SoundWish;
 
 use super::{
     figures::{Decoded, Figures},
     report::Moment,
+    sound::Sound,
 };
 
 /// Looks at the figures of a session, from any thread, while it plays and after. Clones are handles to one session.
@@ -20,12 +22,14 @@ pub struct Live(Arc<Shared>);
 struct Shared {
     clock: LocalClock,
     figures: Mutex<Figures>,
+    sound: Sound,
 }
 
 impl Live {
-    /// Those of a session whose media clock begins at `origin`.
-    pub(crate) fn new(origin: Instant) -> Self {
-        Self(Arc::new(Shared { clock: LocalClock(origin), figures: Mutex::default() }))
+    /// Those of a session whose media clock begins at `origin`, with the sound that is wished for at first.
+    pub(crate) fn new(origin: Instant, wish: SoundWish) -> Self {
+        let (clock, sound) = (LocalClock(origin), Sound::new(origin, wish));
+        Self(Arc::new(Shared { clock, figures: Mutex::default(), sound }))
     }
 
     /// The last second. Cheap enough for every picture, and meant for a few times a second.
@@ -34,8 +38,19 @@ impl Live {
         self.lock().moment(now)
     }
 
+    /// Writes down what is looked at now and then.
+    pub(super) fn measure(&self, round_trip: Duration) {
+        let mut figures = self.lock();
+        figures.round_trip = round_trip;
+        self.0.sound.measure(self.0.clock.now(), figures.clock());
+    }
+
     pub(super) fn clock(&self) -> LocalClock {
         self.0.clock
+    }
+
+    pub(super) fn sound(&self) -> &Sound {
+        &self.0.sound
     }
 
     /// Held for as long as it takes to write something down, and never while anything is waited for.
@@ -62,11 +77,13 @@ impl Showing {
     pub fn shown(self) {
         let now = self.live.clock().now();
         self.live.lock().shown(now, self.picture.captured, self.picture.done);
+        self.live.sound().picture_shown(self.picture.captured, now);
     }
 
     /// Nobody looks: the picture's way ended when it was decoded.
     pub fn unseen(self) {
         self.live.lock().way_ended(self.picture.done, self.picture.captured);
+        self.live.sound().picture_shown(self.picture.captured, self.picture.done);
     }
 }
 

@@ -10,6 +10,7 @@ mod figures;
 mod live;
 mod remote;
 mod report;
+mod sound;
 
 use std::{
     fs::File,
@@ -20,7 +21,7 @@ use pf_codec::I420View;
 use pf_media::{clock::Exchange, picture::Size, time::Micros};
 use pf_net::{Connection, ControlSender, ControlStream};
 use pf_proto::{
-    Message,
+    Message, media,
     session::{Admitted, ClientMessage, HostMessage},
 };
 use tokio::{sync::mpsc, time::MissedTickBehavior};
@@ -33,7 +34,7 @@ pub use live::{Live, Showing};
 pub use remote::Remote;
 use remote::Said;
 pub(crate) use remote::Sayings;
-pub use report::{Arrived, Latencies, Moment, Percentiles, Report, Stage};
+pub use report::{Arrived, Latencies, Moment, Percentiles, Report, SoundReport, Stage};
 
 /// How often the clocks are compared.
 const PING_INTERVAL: Duration = Duration::from_millis(500);
@@ -121,6 +122,7 @@ impl Session {
         self.connection.close(pf_base::Code::Ended);
         let round_trip = self.connection.figures().round_trip;
         let arrived = Arrived::of(&receiving.feed);
+        let sound = self.live.sound().end();
         // The thread ends when nobody can queue anything more.
         drop(receiving);
         decoding.finish().await;
@@ -139,6 +141,7 @@ impl Session {
             key_frame_requests: figures.key_frame_requests,
             round_trip,
             latency: figures.latencies(),
+            sound,
         };
         drop(figures);
         (report, result)
@@ -171,8 +174,7 @@ impl Receiving {
             let done = tokio::select! {
                 datagram = self.connection.read_datagram() => match datagram {
                     Ok(datagram) => {
-                        self.feed.take_in(self.local.now(), &datagram);
-                        self.hand_out();
+                        self.take_in(&datagram);
                         Ok(())
                     }
                     Err(closed) => Err(closed.into()),
@@ -192,6 +194,17 @@ impl Receiving {
             if let Err(failure) = done {
                 return self.connection.close_reason().map_or(failure, Failure::from);
             }
+        }
+    }
+
+    /// Takes in a datagram of the host, of sound or of a picture.
+    fn take_in(&mut self, datagram: &[u8]) {
+        let now = self.local.now();
+        if let Some(packet) = media::sound(datagram) {
+            self.live.sound().take_in(now, packet);
+        } else {
+            self.feed.take_in(now, datagram);
+            self.hand_out();
         }
     }
 
@@ -218,6 +231,7 @@ impl Receiving {
         match message {
             HostMessage::StreamStarted(started) => {
                 self.size = Some(Size::new(started.width, started.height));
+                self.live.sound().offered(started.sound);
                 self.live.lock().stream = Some(started);
             }
             HostMessage::ClockPong { ping_sent, received, sent } => {
@@ -232,6 +246,9 @@ impl Receiving {
 
     /// Tells the host what the person did.
     async fn pass_on(&mut self, said: Said) -> Result<(), Failure> {
+        if let Said::Message(ClientMessage::Change(wishes)) = &said {
+            self.live.sound().wish(wishes.sound);
+        }
         match said {
             Said::Message(message) => self.say(message).await,
             Said::Datagram(datagram) => {
@@ -246,7 +263,7 @@ impl Receiving {
 
     /// Compares the clocks, by the host's answer.
     async fn ping(&mut self) -> Result<(), Failure> {
-        self.live.lock().round_trip = self.connection.figures().round_trip;
+        self.live.measure(self.connection.figures().round_trip);
         self.say(ClientMessage::ClockPing { sent: self.local.now().0 }).await
     }
 

@@ -36,6 +36,8 @@ pub struct Report {
     pub round_trip: Duration,
     /// How long decoded pictures took.
     pub latency: Latencies,
+    /// How sound came; `None` where none was played.
+    pub sound: Option<SoundReport>,
 }
 
 /// The last second of a session that plays, and how its pictures arrived since the beginning.
@@ -78,6 +80,25 @@ pub struct Arrived {
     pub loss: f64,
     /// How often the host was told that nothing more could be decoded.
     pub recoveries_asked: u64,
+}
+
+/// How the sound of a session came, in frames of 5 or 10 ms unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoundReport {
+    /// Were played as they were sent.
+    pub frames: u64,
+    /// Of those, the ones that were lost and came as a copy.
+    pub repaired: u64,
+    /// Were missing or broken when they were due, and made up for.
+    pub concealed: u64,
+    /// Left out, to catch up after the device or the network stood still.
+    pub left_out: u64,
+    /// How often the device ran out of samples.
+    pub underruns: u64,
+    /// From being heard on the host to being heard here, by both machines' sound servers, looked at twice a second.
+    pub latency: Option<Percentiles>,
+    /// How far sound was from the picture of the same moment, whichever was later, looked at twice a second.
+    pub skew: Option<Percentiles>,
 }
 
 /// A stage of a picture's way from the host's desktop to the client's screen.

@@ -9,7 +9,7 @@ use std::{
 
 use pf_client::{
     Client, Connected, Failure, Found, Heard, Latencies, Percentiles, PictureSink, Play, Report, Session,
-    Showing, Stage, Wishes,
+    Showing, SoundReport, Stage, Wishes,
 };
 use pf_codec::I420View;
 use pf_media::picture::Size;
@@ -158,7 +158,7 @@ fn wishes(options: &Connect, default_size: Size) -> Wishes {
         size: Some(options.size.unwrap_or(default_size)),
         frames_per_second: options.fps,
         bits_per_second: options.bitrate.map(|megabits| megabits * 1_000_000),
-        sound: SoundWish::Silent,
+        sound: options.sound.unwrap_or(if options.headless { SoundWish::Silent } else { SoundWish::Ms10 }),
     }
 }
 
@@ -206,6 +206,7 @@ fn view(report: &Report, started: Instant) -> Value {
         "key_frame_requests": report.key_frame_requests,
         "rtt_ms": milliseconds(report.round_trip),
         "latency_ms": latencies(&report.latency),
+        "sound": report.sound.as_ref().map(sound),
         "source": stream.map(|stream| stream.source.as_str()),
         "width": stream.map(|stream| stream.width),
         "height": stream.map(|stream| stream.height),
@@ -219,6 +220,18 @@ fn latencies(latency: &Latencies) -> Value {
         .filter_map(|stage| Some((stage.name().to_owned(), percentiles(&latency.of(stage)?))))
         .collect::<Map<_, _>>()
         .into()
+}
+
+fn sound(sound: &SoundReport) -> Value {
+    json!({
+        "frames": sound.frames,
+        "repaired": sound.repaired,
+        "concealed": sound.concealed,
+        "left_out": sound.left_out,
+        "underruns": sound.underruns,
+        "latency_ms": sound.latency.as_ref().map(percentiles),
+        "skew_ms": sound.skew.as_ref().map(percentiles),
+    })
 }
 
 fn percentiles(latency: &Percentiles) -> Value {
