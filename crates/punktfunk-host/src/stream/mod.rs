@@ -27,7 +27,7 @@ use pf_codec::{EncodeError, I420};
 use pf_desktop::{Source, SourceConfig, SourceError, SourceKind, Stop};
 use pf_media::{fec, picture::Size, rate::Limits, transmit::Transmitter};
 use pf_net::Connection;
-use pf_proto::{Message, media, session::ClientDatagram};
+use pf_proto::{media, session::MediaFeedback};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -169,17 +169,11 @@ impl Stream {
         self.outgoing.want_key_frame();
     }
 
-    /// Takes in a datagram of the client. One that says nothing is as good as lost.
-    pub(crate) fn handle_datagram(&self, datagram: &[u8]) {
-        match ClientDatagram::decode(datagram) {
-            Ok(ClientDatagram::Feedback(feedback)) => {
-                let path = self.outgoing.handle_feedback(&feedback);
-                self.connection.follow_pace(Some(path.pace));
-                self.measures.note_path(path);
-            }
-            Ok(ClientDatagram::Input(_)) => {}
-            Err(error) => tracing::debug!(%error, "a client's datagram was refused"),
-        }
+    /// Takes in a report of the client.
+    pub(crate) fn handle_feedback(&self, feedback: &MediaFeedback) {
+        let path = self.outgoing.handle_feedback(feedback);
+        self.connection.follow_pace(Some(path.pace));
+        self.measures.note_path(path);
     }
 
     /// What this stream measures of itself.

@@ -1,0 +1,117 @@
+//! One session: from the handshake to the last picture.
+
+mod converse;
+mod greet;
+mod open;
+
+use std::sync::Arc;
+
+use pf_base::{Code, DeviceName};
+use pf_desktop::SourceConfig;
+use pf_net::{Arrival, Connection, ControlError, ControlStream};
+use pf_proto::session::{ClientMessage, HostMessage};
+use pf_trust::admission::{ConnectionId, Effect, Event, Peer, Role};
+
+use crate::{
+    clock::Clock,
+    gate::{Gate, Line},
+    stream::{StreamError, figures::Board},
+};
+use converse::Conversation;
+
+/// What every session of a host is made of.
+pub(crate) struct Studio {
+    pub(crate) name: DeviceName,
+    pub(crate) source: SourceConfig,
+    pub(crate) clock: Clock,
+    pub(crate) figures: Arc<Board>,
+}
+
+type Control = ControlStream<HostMessage, ClientMessage>;
+
+/// Serves a device that asks for a session: to its refusal, or to the end of the session.
+pub(crate) async fn serve(arrival: Arrival, gate: Gate, studio: Arc<Studio>) {
+    let mut line = gate.line();
+    let peer = Peer { fingerprint: arrival.fingerprint(), address: arrival.remote_address().ip() };
+    line.tell(|connection| Event::Connect { connection, peer });
+    let role = match line.decision().await {
+        Effect::Admit { role, .. } => role,
+        Effect::Refuse { code, .. } | Effect::Close { code, .. } => return arrival.refuse(code),
+        _ => return arrival.refuse(Code::ProtocolError),
+    };
+    let connection = arrival.admit();
+    let session = line.connection();
+    // The gate may cut the session at any moment from now on, also while its source is being opened.
+    let end = tokio::select! {
+        biased;
+        end = cut(&mut line) => end,
+        end = run(&connection, session, role, &studio) => end,
+    };
+    if let End::Failed(error) = &end {
+        tracing::warn!(%error, "a session had no pictures to show");
+    }
+    connection.close(end.code());
+}
+
+/// Why a session ended.
+enum End {
+    /// The gate cut it: the device was removed, or the host stops.
+    Cut(Code),
+    /// The client left, or was lost.
+    Left,
+    /// The client broke the protocol.
+    Misbehaved,
+    /// The two speak no version in common.
+    NoCommonVersion,
+    /// There are no more pictures.
+    Failed(StreamError),
+}
+
+impl End {
+    fn code(&self) -> Code {
+        match self {
+            Self::Cut(code) => *code,
+            Self::Left => Code::Ended,
+            Self::Misbehaved => Code::ProtocolError,
+            Self::NoCommonVersion => Code::VersionMismatch,
+            Self::Failed(_) => Code::MediaUnavailable,
+        }
+    }
+}
+
+impl From<ControlError> for End {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Closed(_) => Self::Left,
+            ControlError::Malformed(_) | ControlError::Ended | ControlError::Broken => Self::Misbehaved,
+        }
+    }
+}
+
+async fn cut(line: &mut Line) -> End {
+    match line.decision().await {
+        Effect::Close { code, .. } | Effect::Refuse { code, .. } => End::Cut(code),
+        _ => End::Cut(Code::Ended),
+    }
+}
+
+async fn run(connection: &Connection, session: ConnectionId, role: Role, studio: &Studio) -> End {
+    match begin(connection, session, role, studio).await {
+        Ok(conversation) => conversation.run().await,
+        Err(end) => end,
+    }
+}
+
+/// Greets the client and starts its stream.
+async fn begin(
+    connection: &Connection,
+    session: ConnectionId,
+    role: Role,
+    studio: &Studio,
+) -> Result<Conversation, End> {
+    let (mut control, hello) = greet::greet(connection, role, studio).await?;
+    let (stream, started) = open::open(connection, &hello, studio).await.map_err(End::Failed)?;
+    control.send(&HostMessage::StreamStarted(started)).await?;
+    studio.figures.put(session, stream.measures());
+    Ok(Conversation { connection: connection.clone(), control, stream, clock: studio.clock })
+}
