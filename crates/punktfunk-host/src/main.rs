@@ -12,6 +12,7 @@ mod gate;
 mod pairing;
 mod serve;
 mod session;
+mod sound;
 mod stream;
 
 use std::{io::Write, process::ExitCode};

@@ -31,6 +31,7 @@ use crate::{
     control, ctl,
     gate::{Gate, SelfArmed},
     pairing, session,
+    sound::House,
     stream::{self, figures::Board},
 };
 
@@ -168,8 +169,13 @@ impl Host {
             name: self.name.clone(),
             policy: self.policy,
         });
-        let studio =
-            Arc::new(session::Studio { name: self.name, source: self.source, clock: self.clock, figures });
+        let studio = Arc::new(session::Studio {
+            name: self.name,
+            source: self.source,
+            sound: Arc::new(House::new(self.clock)),
+            clock: self.clock,
+            figures,
+        });
         tokio::select! {
             () = accept(&self.endpoint, &gate, &pairing_host, &studio) => {}
             () = ended.any() => {}

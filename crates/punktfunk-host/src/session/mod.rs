@@ -15,6 +15,7 @@ use pf_trust::admission::{ConnectionId, Effect, Event, Peer, Role};
 use crate::{
     clock::Clock,
     gate::{Gate, Line},
+    sound::House,
     stream::{StreamError, figures::Board},
 };
 use converse::Conversation;
@@ -23,6 +24,7 @@ use converse::Conversation;
 pub(crate) struct Studio {
     pub(crate) name: DeviceName,
     pub(crate) source: SourceConfig,
+    pub(crate) sound: Arc<House>,
     pub(crate) clock: Clock,
     pub(crate) figures: Arc<Board>,
 }
@@ -110,8 +112,9 @@ async fn begin(
     studio: &Studio,
 ) -> Result<Conversation, End> {
     let (mut control, hello) = greet::greet(connection, role, studio).await?;
-    let (stream, started) = open::open(connection, &hello, studio).await.map_err(End::Failed)?;
-    control.send(&HostMessage::StreamStarted(started)).await?;
+    let (stream, sound, started) = open::open(connection, &hello, studio).await.map_err(End::Failed)?;
+    control.send(&HostMessage::StreamStarted(started.clone())).await?;
     studio.figures.put(session, stream.measures());
-    Ok(Conversation { connection: connection.clone(), control, stream, clock: studio.clock })
+    let (connection, clock) = (connection.clone(), studio.clock);
+    Ok(Conversation { connection, control, stream, sound, started, clock })
 }

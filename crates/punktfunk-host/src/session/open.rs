@@ -1,37 +1,53 @@
 //! From the client's wishes to a running stream.
 
+use std::sync::Arc;
+
 use pf_desktop::{SourceConfig, Stop};
 use pf_net::Connection;
 use pf_proto::session::{Offer, SessionHello, StreamStarted};
 
 use super::{Studio, greet::within_reason};
-use crate::stream::{Opened, Stream, StreamError};
+use crate::{
+    sound::{SessionSound, left_for_pictures},
+    stream::{Opened, Stream, StreamError, Wishes},
+};
 
-/// Opens the source and starts the stream, within what the client wishes and this host gives.
+/// Opens the source and starts the stream and its sound, within what the client wishes and this host gives.
 pub(super) async fn open(
     connection: &Connection,
     hello: &SessionHello,
     studio: &Studio,
-) -> Result<(Stream, StreamStarted), StreamError> {
+) -> Result<(Stream, SessionSound, StreamStarted), StreamError> {
     let wishes = within_reason(&hello.wishes);
     let stop = Stop::new()?;
     let stop_if_cancelled = StopOnDrop(Some(stop.clone()));
-    let config = SourceConfig { size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
-    let opening = tokio::task::spawn_blocking(move || Opened::open(&config, stop));
-    let opened = opening.await.map_err(std::io::Error::other)??;
+    let mut config = SourceConfig { size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
+    let house = Arc::clone(&studio.sound);
+    let opening = tokio::task::spawn_blocking(move || {
+        config.kind = pf_desktop::choose(&config, &stop).kind;
+        let room = house.room(config.kind, &stop);
+        if let Ok(room) = &room {
+            let command = &mut config.virtual_display.command;
+            *command = command.take().map(|command| room.furnish(command));
+        }
+        Opened::open(&config, stop).map(|opened| (opened, room))
+    });
+    let (opened, room) = opening.await.map_err(std::io::Error::other)??;
+    let mut sound = SessionSound::new(room, connection.clone());
+    let pictures = Wishes { bitrate: left_for_pictures(hello.wishes.sound, wishes.bitrate), ..wishes };
     let started = StreamStarted {
         source: opened.kind().name().to_owned(),
         width: opened.size().width,
         height: opened.size().height,
         frames_per_second: wishes.fps.get(),
         bits_per_second: wishes.bitrate,
-        sound: Offer::Withheld,
+        sound: sound.wish(hello.wishes.sound, wishes.bitrate),
         keys_and_pointer: Offer::Withheld,
         gamepads: Offer::Withheld,
     };
-    let stream = opened.start(wishes, connection.clone(), studio.clock)?;
+    let stream = opened.start(pictures, connection.clone(), studio.clock)?;
     stop_if_cancelled.disarm();
-    Ok((stream, started))
+    Ok((stream, sound, started))
 }
 
 /// Stops a source that is still being opened when its session is cut.

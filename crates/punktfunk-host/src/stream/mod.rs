@@ -169,11 +169,14 @@ impl Stream {
         self.outgoing.want_key_frame();
     }
 
-    /// Takes in a report of the client.
-    pub(crate) fn handle_feedback(&self, feedback: &MediaFeedback) {
+    /// Takes in a report of the client, and says which share of datagrams its path loses, 0 to 1.
+    ///
+    /// `beside` is what else leaves on the connection, in bits a second.
+    pub(crate) fn handle_feedback(&self, feedback: &MediaFeedback, beside: u32) -> f64 {
         let path = self.outgoing.handle_feedback(feedback);
-        self.connection.follow_pace(Some(path.pace));
+        self.connection.follow_pace(Some(path.pace + u64::from(beside)));
         self.measures.note_path(path);
+        path.loss
     }
 
     /// What this stream measures of itself.
