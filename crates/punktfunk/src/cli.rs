@@ -7,6 +7,8 @@ use pf_base::{DeviceName, Pin};
 use pf_media::picture::Size;
 use pf_proto::session::SoundWish;
 
+use crate::window::Level;
+
 /// Shows the desktop of a host on the local network. HOST is a name from `discover` or `hosts`, or `address[:port]`.
 #[derive(Parser)]
 #[command(name = "punktfunk", version, propagate_version = true)]
@@ -63,6 +65,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Connect {
     /// The host.
     pub(crate) host: String,
@@ -84,7 +87,8 @@ pub(crate) struct Connect {
     /// Answer yes where a host offers trust on first use: the weaker way, which cannot detect an impostor.
     #[arg(long)]
     pub(crate) trust_first_use: bool,
-    /// The size to ask for, where the host can choose it. Default: 1280x720, or the screen's size in a window.
+    /// The size to ask for, where the host can choose it, and to stay at. Default: 1280x720; in a window the screen's size
+    /// at first, and then the window's.
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
     pub(crate) size: Option<Size>,
     /// The most pictures a second. Default: 60.
@@ -97,6 +101,12 @@ pub(crate) struct Connect {
     /// window, `off` without.
     #[arg(long, value_name = "on|off|5ms", value_parser = sound)]
     pub(crate) sound: Option<SoundWish>,
+    /// Open the window over the whole screen. Ctrl+Alt+Shift+X changes that.
+    #[arg(long, conflicts_with = "headless")]
+    pub(crate) fullscreen: bool,
+    /// What to show over the picture of how it comes. Ctrl+Alt+Shift+S shows the next.
+    #[arg(long, conflicts_with = "headless", value_enum, default_value_t)]
+    pub(crate) overlay: Level,
 }
 
 fn sound(text: &str) -> Result<SoundWish, String> {

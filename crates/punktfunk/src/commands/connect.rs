@@ -8,23 +8,25 @@ use std::{
 };
 
 use pf_client::{
-    Client, Connected, Failure, Found, Heard, Latencies, Percentiles, PictureSink, Play, Report, Session,
-    Showing, SoundReport, Stage, Wishes,
+    Client, Connected, Failure, Found, Heard, PictureSink, Play, Report, Session, Showing, Wishes,
 };
 use pf_codec::I420View;
 use pf_media::picture::Size;
 use pf_proto::session::SoundWish;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
 };
 
-use super::request::ask_and_wait;
+use super::{
+    report::{text, view},
+    request::ask_and_wait,
+};
 use crate::{
     cli::Connect,
     output::Output,
-    window::{self, Screening, Sizing},
+    window::{self, Extent, Look, Screening, Sizing},
 };
 
 /// The size that a headless client asks for.
@@ -43,37 +45,52 @@ pub(super) fn connect(
     })?;
     let play = Play { frames: options.frames, duration: options.seconds.map(Duration::from_secs), save };
     let (report, check_code) = if options.headless {
-        let wishes = wishes(&options, HEADLESS_SIZE);
-        runtime.block_on(async {
-            let (session, check_code) = open(&client, &options, wishes, json).await?;
-            let (report, result) = session.play(play, Box::new(Nowhere), interrupted()).await;
-            result.map(|()| (report, check_code))
-        })?
+        runtime.block_on(headless(&client, &options, play, json))?
     } else {
-        let title = options.host.clone();
-        window::run(runtime, &title, move |Screening { sink, screen, closed, announcer }| async move {
-            let wishes = wishes(&options, screen);
-            let (session, check_code) = open(&client, &options, wishes, json).await?;
-            announcer.begun(
-                &session,
-                wishes,
-                if options.size.is_some() { Sizing::Fixed } else { Sizing::Window },
-            );
-            let stop = async {
-                tokio::select! {
-                    () = interrupted() => {}
-                    _ = closed => {}
-                }
-            };
-            let (report, result) = session.play(play, sink, stop).await;
-            result.map(|()| (report, check_code))
-        })?
+        in_window(runtime, client, options, play, json)?
     };
     let mut data = view(&report, started);
     if !check_code.is_null() {
         data["check_code"] = check_code;
     }
     Ok(Output::new(data, text(&report)))
+}
+
+/// What a session was like, and the check code, where there was one.
+type Ended = (Report, Value);
+
+async fn headless(client: &Client, options: &Connect, play: Play, json: bool) -> Result<Ended, Failure> {
+    let (session, check_code) = open(client, options, wishes(options, HEADLESS_SIZE), json).await?;
+    let (report, result) = session.play(play, Box::new(Nowhere), interrupted()).await;
+    result.map(|()| (report, check_code))
+}
+
+fn in_window(
+    runtime: &Runtime,
+    client: Arc<Client>,
+    options: Connect,
+    play: Play,
+    json: bool,
+) -> Result<Ended, Failure> {
+    let look = Look {
+        title: options.host.clone(),
+        extent: if options.fullscreen { Extent::FullScreen } else { Extent::Window },
+        overlay: options.overlay,
+    };
+    let sizing = if options.size.is_some() { Sizing::Fixed } else { Sizing::Window };
+    window::run(runtime, look, move |Screening { sink, screen, closed, announcer }| async move {
+        let wishes = wishes(&options, screen);
+        let (session, check_code) = open(&client, &options, wishes, json).await?;
+        announcer.begun(&session, wishes, sizing);
+        let stop = async {
+            tokio::select! {
+                () = interrupted() => {}
+                _ = closed => {}
+            }
+        };
+        let (report, result) = session.play(play, sink, stop).await;
+        result.map(|()| (report, check_code))
+    })
 }
 
 /// From the host's name to its session, by whatever way the person chose.
@@ -182,88 +199,4 @@ impl PictureSink for Nowhere {
     fn show(&mut self, _: I420View<'_>, showing: Showing) {
         showing.unseen();
     }
-}
-
-fn view(report: &Report, started: Instant) -> Value {
-    let from_start = report.first_frame_at.map(|at| at.saturating_duration_since(started));
-    let (stream, arrived) = (report.stream.as_ref(), &report.arrived);
-    json!({
-        "frames": report.frames,
-        "frames_shown": report.frames_shown,
-        "first_frame_ms": report.first_frame.map(milliseconds),
-        "first_frame_from_start_ms": from_start.map(milliseconds),
-        "admitted_ms": milliseconds(report.admitted_after),
-        "fps": rounded(report.frames_per_second()),
-        "bitrate_mbps": rounded(report.megabits_per_second()),
-        "decode_errors": report.decode_errors,
-        "frames_sent": arrived.sent,
-        "frames_on_time": arrived.on_time,
-        "frames_late": arrived.late,
-        "frames_lost": arrived.lost,
-        "repaired": arrived.repaired,
-        "loss_percent": rounded(arrived.loss * 100.0),
-        "recoveries_asked": arrived.recoveries_asked,
-        "key_frame_requests": report.key_frame_requests,
-        "rtt_ms": milliseconds(report.round_trip),
-        "latency_ms": latencies(&report.latency),
-        "sound": report.sound.as_ref().map(sound),
-        "source": stream.map(|stream| stream.source.as_str()),
-        "width": stream.map(|stream| stream.width),
-        "height": stream.map(|stream| stream.height),
-    })
-}
-
-/// By stage; one that was not measured is left out.
-fn latencies(latency: &Latencies) -> Value {
-    Stage::ALL
-        .into_iter()
-        .filter_map(|stage| Some((stage.name().to_owned(), percentiles(&latency.of(stage)?))))
-        .collect::<Map<_, _>>()
-        .into()
-}
-
-fn sound(sound: &SoundReport) -> Value {
-    json!({
-        "frames": sound.frames,
-        "repaired": sound.repaired,
-        "concealed": sound.concealed,
-        "left_out": sound.left_out,
-        "underruns": sound.underruns,
-        "latency_ms": sound.latency.as_ref().map(percentiles),
-        "skew_ms": sound.skew.as_ref().map(percentiles),
-    })
-}
-
-fn percentiles(latency: &Percentiles) -> Value {
-    json!({
-        "p50": milliseconds(latency.p50),
-        "p95": milliseconds(latency.p95),
-        "p99": milliseconds(latency.p99),
-    })
-}
-
-fn text(report: &Report) -> String {
-    let end = if report.frames_shown > 0 { "screen" } else { "decoded" };
-    let latency = report.latency.of(Stage::Total).map_or_else(String::new, |latency| {
-        format!(
-            ", capture to {end} {} ms (95 %: {} ms)",
-            milliseconds(latency.p50),
-            milliseconds(latency.p95)
-        )
-    });
-    format!(
-        "{} pictures, {} a second, {} Mbit/s{latency}",
-        report.frames,
-        rounded(report.frames_per_second()),
-        rounded(report.megabits_per_second()),
-    )
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    rounded(duration.as_secs_f64() * 1000.0)
-}
-
-/// To two decimals, as much as these figures mean.
-fn rounded(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
 }

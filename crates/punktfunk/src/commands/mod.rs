@@ -3,6 +3,7 @@
 mod connect;
 mod hosts;
 mod pair;
+mod report;
 mod request;
 
 use std::{

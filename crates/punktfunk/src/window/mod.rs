@@ -3,27 +3,32 @@
 //! [`App`] has the window and hears all of its events, on the program's first thread. The session runs beside it, on
 //! tokio, and hands over its pictures and what the window needs to answer ([`Event`]).
 
+mod chord;
 mod follow;
+mod overlay;
 mod paint;
 mod picture;
+mod shown;
 
-use std::{future::Future, num::NonZeroU32, rc::Rc, time::Instant};
+use std::{future::Future, time::Instant};
 
-use pf_client::{Failure, PictureSink, Remote, Session, Wishes};
+use pf_client::{Failure, Live, PictureSink, Remote, Session, Wishes};
 use pf_media::picture::Size;
-use softbuffer::{Context, Surface};
+use softbuffer::Context;
 use tokio::{runtime::Runtime, sync::oneshot};
 use winit::{
     application::ApplicationHandler,
-    dpi::PhysicalSize,
     event::WindowEvent,
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy, OwnedDisplayHandle},
-    window::{Window, WindowId},
+    keyboard::ModifiersState,
+    window::WindowId,
 };
 
-use follow::Follow;
-use paint::Painter;
+use chord::{Chord, chord};
+pub(crate) use overlay::Level;
+use overlay::Overlay;
 use picture::{Front, Planes, Sink};
+use shown::{Drawn, Shown};
 
 /// What is asked for when the screen's size is not known.
 const FALLBACK_SIZE: Size = Size::new(1280, 720);
@@ -50,7 +55,8 @@ impl Announcer {
     /// The host let us in; what is asked of the stream are `wishes`, and its size follows the window if `sizing` says so.
     pub(crate) fn begun(self, session: &Session, wishes: Wishes, sizing: Sizing) {
         // A window that is gone by now shows nothing.
-        let _ = self.0.send_event(Event::Begun(Begun { remote: session.remote(), wishes, sizing }));
+        let begun = Begun { remote: session.remote(), live: session.live(), wishes, sizing };
+        let _ = self.0.send_event(Event::Begun(begun));
     }
 }
 
@@ -63,12 +69,31 @@ pub(crate) enum Sizing {
     Window,
 }
 
+/// How a window opens.
+pub(crate) struct Look {
+    /// The name of the host.
+    pub(crate) title: String,
+    /// Whether it fills the screen.
+    pub(crate) extent: Extent,
+    /// What is shown over the picture.
+    pub(crate) overlay: Level,
+}
+
+/// How much of the screen a window has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// As much as the picture has pixels, and its person gives it.
+    Window,
+    /// All of it.
+    FullScreen,
+}
+
 /// Runs a session in a window, on the calling thread, which must be the program's first.
 ///
 /// The window opens with the first picture, so that a refusal never flashes one up.
 pub(crate) fn run<T, F>(
     runtime: &Runtime,
-    title: &str,
+    look: Look,
     session: impl FnOnce(Screening) -> F,
 ) -> Result<T, Failure>
 where
@@ -95,16 +120,17 @@ where
             let _ = proxy.send_event(Event::SessionEnded);
         });
     };
-    let title = format!("{title} – Punktfunk");
+    let overlay = Overlay::new(Instant::now(), look.overlay);
     let mut app = App {
-        title,
+        look,
         context,
         begin,
         begun: None,
         shown: None,
         front,
         picture: Planes::default(),
-        painter: Painter::new(),
+        overlay,
+        modifiers: ModifiersState::empty(),
         close: Some(close),
         failure: None,
     };
@@ -128,12 +154,13 @@ enum Event {
 /// The session, as far as the window deals with it.
 struct Begun {
     remote: Remote,
+    live: Live,
     wishes: Wishes,
     sizing: Sizing,
 }
 
 struct App<B> {
-    title: String,
+    look: Look,
     context: Context<OwnedDisplayHandle>,
     begin: B,
     begun: Option<Begun>,
@@ -141,25 +168,10 @@ struct App<B> {
     front: Front,
     /// The picture that is shown.
     picture: Planes,
-    painter: Painter,
+    overlay: Overlay,
+    modifiers: ModifiersState,
     close: Option<oneshot::Sender<()>>,
     failure: Option<Failure>,
-}
-
-/// Whether anything was drawn: a window that is put away has nothing to draw on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Drawn {
-    Yes,
-    No,
-}
-
-/// A window that is on the screen.
-struct Shown {
-    window: Rc<Window>,
-    surface: Surface<OwnedDisplayHandle, Rc<Window>>,
-    /// In pixels of the screen.
-    size: Size,
-    follow: Follow,
 }
 
 impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
@@ -190,8 +202,13 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
             }
             WindowEvent::Resized(size) => {
                 if let Some(shown) = &mut self.shown {
-                    shown.size = Size::new(size.width, size.height);
-                    shown.follow.resized(Instant::now(), shown.size);
+                    shown.resized(Instant::now(), Size::new(size.width, size.height));
+                }
+            }
+            WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
+            WindowEvent::KeyboardInput { event, .. } => {
+                if let Some(chord) = chord(self.modifiers, &event) {
+                    self.obey(chord);
                 }
             }
             WindowEvent::RedrawRequested => {
@@ -204,39 +221,33 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
 
     fn about_to_wait(&mut self, events: &ActiveEventLoop) {
         self.follow();
+        let refreshed = self.refresh_overlay();
+        self.give_up_on(refreshed, events);
         let due = self.shown.as_ref().and_then(|shown| shown.follow.due());
+        let due = due.into_iter().chain(self.overlay.due().filter(|_| self.shown.is_some())).min();
         events.set_control_flow(due.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }
 }
 
 impl<B> App<B> {
-    /// Takes the newest picture, and puts it on the screen.
+    /// Takes the newest picture, and puts it on the screen. The window opens with the first.
     fn show_newest(&mut self, events: &ActiveEventLoop) -> Result<(), Failure> {
         let Some(showing) = self.front.take(&mut self.picture) else { return Ok(()) };
-        self.open(events)?;
+        if self.shown.is_none() && self.close.is_some() {
+            let size = self.picture.view().map_or(FALLBACK_SIZE, |picture| picture.size());
+            self.shown = Some(Shown::open(events, &self.context, &self.look, size)?);
+        }
         if self.draw()? == Drawn::Yes {
             showing.shown();
         }
         Ok(())
     }
 
-    /// Opens the window, if it is not open, at the picture's own size, or as large as the screen lets it be.
-    fn open(&mut self, events: &ActiveEventLoop) -> Result<(), Failure> {
-        if self.close.is_none() || self.shown.is_some() {
-            return Ok(());
+    fn draw(&mut self) -> Result<Drawn, Failure> {
+        match &mut self.shown {
+            Some(shown) => shown.draw(&self.picture, &self.overlay),
+            None => Ok(Drawn::No),
         }
-        let picture = self.picture.view().map_or(FALLBACK_SIZE, |picture| picture.size());
-        let screen = screen_size(events);
-        let size = Size::new(picture.width.min(screen.width), picture.height.min(screen.height));
-        let attributes = Window::default_attributes()
-            .with_title(self.title.as_str())
-            .with_inner_size(PhysicalSize::new(size.width, size.height));
-        let window = Rc::new(events.create_window(attributes).map_err(|error| no_window(&error))?);
-        let surface = Surface::new(&self.context, Rc::clone(&window)).map_err(|error| no_window(&error))?;
-        let PhysicalSize { width, height } = window.inner_size();
-        self.shown =
-            Some(Shown { window, surface, size: Size::new(width, height), follow: Follow::new(size) });
-        Ok(())
     }
 
     /// Asks the host for pictures of the window's size, once it stays.
@@ -250,17 +261,25 @@ impl<B> App<B> {
         }
     }
 
-    fn draw(&mut self) -> Result<Drawn, Failure> {
-        let Some(Shown { window, surface, size, .. }) = &mut self.shown else { return Ok(Drawn::No) };
-        let (Some(columns), Some(rows)) = (NonZeroU32::new(size.width), NonZeroU32::new(size.height)) else {
-            return Ok(Drawn::No);
-        };
-        surface.resize(columns, rows).map_err(|error| no_window(&error))?;
-        let mut canvas = surface.buffer_mut().map_err(|error| no_window(&error))?;
-        self.painter.paint(&mut canvas, *size, &self.picture);
-        window.pre_present_notify();
-        canvas.present().map_err(|error| no_window(&error))?;
-        Ok(Drawn::Yes)
+    fn obey(&mut self, chord: Chord) {
+        match chord {
+            Chord::Figures => self.overlay.step(Instant::now()),
+            Chord::FullScreen => {
+                if let Some(shown) = &self.shown {
+                    shown.toggle_full_screen();
+                }
+            }
+        }
+    }
+
+    /// Shows the figures of now once those that are shown are old.
+    fn refresh_overlay(&mut self) -> Result<(), Failure> {
+        if let (Some(shown), Some(begun)) = (&self.shown, &self.begun)
+            && self.overlay.refresh(Instant::now(), &begun.live, shown.place(&self.picture), shown.scale())
+        {
+            self.draw()?;
+        }
+        Ok(())
     }
 
     /// Ends the program where its window does not work.
