@@ -32,11 +32,9 @@ mod client;
 mod disk;
 mod host;
 mod impostor;
-pub mod namespace;
 mod outcome;
 mod process;
 mod raw;
-mod relay;
 pub mod x_display;
 
 use std::{
@@ -51,9 +49,9 @@ pub use disk::SmallDisk;
 pub use host::{Console, Host, HostSetup};
 pub use impostor::{Caught, Impostor, greeting};
 pub use outcome::Outcome;
+pub use pf_lab::{Bottleneck, Bursts, Lan, Machine, Network, Outages, Passed, Relay};
 pub use process::{Running, program};
 pub use raw::Raw;
-pub use relay::{Bottleneck, Bursts, Network, Passed, Relay};
 
 /// The longest that anything here may take: far more than it does on an idle machine, for a busy one.
 pub const PATIENCE: Duration = Duration::from_mins(1);

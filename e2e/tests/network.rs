@@ -13,11 +13,7 @@ use std::{
 use mdns_sd::{ServiceDaemon, ServiceInfo};
 use pf_base::{DeviceName, Fingerprint, PairPolicy};
 use pf_discovery::{Advertisement, Advertiser, SERVICE_TYPE};
-use pf_e2e::{
-    ClientInstall, Host, HostSetup,
-    namespace::{Lan, Machine},
-    until,
-};
+use pf_e2e::{ClientInstall, Host, HostSetup, Lan, Machine, until};
 use serde_json::Value;
 use tempfile::TempDir;
 

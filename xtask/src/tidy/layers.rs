@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// What helps to build the project and is no part of it: may know everything, and only tests may know it.
-const TOOLS: &[&str] = &["pf-peers", "pf-sim", "pf-bench", "pf-e2e", "xtask"];
+const TOOLS: &[&str] = &["pf-lab", "pf-peers", "pf-sim", "pf-bench", "pf-e2e", "xtask"];
 
 /// Crates that show what one knows them by: sockets, clocks and tasks, files, randomness, and formats of the outside.
 const IMPURE: &[&str] =
