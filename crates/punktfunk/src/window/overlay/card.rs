@@ -49,9 +49,9 @@ pub(super) fn full(moment: &Moment, shown: Size, scale: f32) -> Option<Layer> {
     sheet.skip(GAP);
     let arrived = &moment.arrived;
     let facts = [
-        ("lost", format!("{} in the last second, {} in all", moment.lost_lately, arrived.lost)),
-        ("repaired", format!("{}, {} in all", moment.repaired_lately, arrived.repaired)),
-        ("link", format!("{:.1} % lost, round trip {} ms", arrived.loss * 100.0, tenths(moment.round_trip))),
+        ("lost", format!("{} last second, {} in all", moment.lost_lately, arrived.lost)),
+        ("repaired", format!("{} last second, {} in all", moment.repaired_lately, arrived.repaired)),
+        ("link", format!("loss {:.1} %, round trip {} ms", arrived.loss * 100.0, tenths(moment.round_trip))),
         ("picture", picture(moment, shown)),
     ];
     for (name, fact) in facts {
@@ -173,10 +173,10 @@ const GROUND: Colour = Colour::opaque(0x000B_1120).faded(225);
 const EDGE: Colour = Colour::opaque(0x0064_748B).faded(110);
 
 /// The width of a full card, and where its columns end or begin, in letters.
-const COLUMNS: usize = 38;
-const P50: usize = 18;
-const P95: usize = 28;
-const P99: usize = 38;
+const COLUMNS: usize = 40;
+const P50: usize = 20;
+const P95: usize = 30;
+const P99: usize = 40;
 const FACTS: usize = 10;
 
 /// The headline, the bar, eight lines of latencies, a gap, and four lines of facts.
