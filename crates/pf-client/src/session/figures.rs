@@ -55,6 +55,8 @@ pub(super) struct Figures {
     /// Pictures that were put on a screen.
     pub(super) shown: u64,
     clock: ClockOffset,
+    /// The newest picture that the host says has left.
+    newest_told: Option<u32>,
     halves: Halves,
     all: [Latency; Stage::ALL.len()],
     lately: Lately,
@@ -81,6 +83,9 @@ impl Figures {
     /// The host told how long it took.
     pub(super) fn host_told(&mut self, now: Micros, times: &[FrameTime]) {
         for &time in times {
+            if self.newest_told.is_none_or(|newest| is_newer(time.frame, newest)) {
+                self.newest_told = Some(time.frame);
+            }
             if let Some(decoded) = self.halves.host_told(time) {
                 self.join(now, time, decoded);
             }
@@ -121,6 +126,16 @@ impl Figures {
             (Some(first), Some(last)) => last.saturating_duration_since(first),
             _ => Duration::ZERO,
         }
+    }
+
+    /// How many pictures the host sent, where `came` is how many there were up to the newest of which anything came.
+    ///
+    /// What it says beyond that can be no more than what goes out between two of its reports.
+    pub(super) fn sent(&self, came: u64) -> u64 {
+        let newest = came.wrapping_sub(1) as u32;
+        let beyond =
+            self.newest_told.filter(|told| is_newer(*told, newest)).map(|told| told.wrapping_sub(newest));
+        came + u64::from(beyond.filter(|beyond| *beyond <= MOST_BEYOND).unwrap_or(0))
     }
 
     /// How long the pictures took, since the beginning.
@@ -243,6 +258,14 @@ fn keep<T>(queue: &mut VecDeque<T>, item: T) {
 pub(super) fn per_second(amount: f64, duration: Duration) -> f64 {
     if duration.is_zero() { 0.0 } else { amount / duration.as_secs_f64() }
 }
+
+/// Whether a picture's number is after another, although both wrap.
+fn is_newer(frame: u32, than: u32) -> bool {
+    frame.wrapping_sub(than).cast_signed() > 0
+}
+
+/// How many pictures may have left of which nothing came: two seconds of them, after which the stream is taken for dead.
+const MOST_BEYOND: u32 = 256;
 
 /// What counts as *lately*.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -433,6 +456,18 @@ mod tests {
         assert_eq!(way.median(Stage::Network), Some(0));
         assert!(way.figures.lately.stages.len() <= MOST_LATELY);
         assert_eq!(way.figures.halves.decoded.len(), 0);
+    }
+
+    /// Of pictures that were lost to the last datagram nothing here knows but by the host's word.
+    #[test]
+    fn what_left_and_never_came_is_counted_by_the_hosts_word() {
+        let mut way = Way::new();
+        assert_eq!(way.figures.sent(0), 0);
+        let time = |frame| FrameTime { frame, capture: 0, wait: 0, encode: 0, send: 0 };
+        way.figures.host_told(Micros(0), &[time(9), time(8)]);
+        assert_eq!((way.figures.sent(7), way.figures.sent(10), way.figures.sent(12)), (10, 10, 12));
+        way.figures.host_told(Micros(0), &[time(1 << 30)]);
+        assert_eq!(way.figures.sent(12), 12, "that cannot be");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub struct Moment {
 /// Those that were still on their way at the end are sent, and none of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Arrived {
-    /// What the host sent, as far as can be known here: up to the newest of which anything came.
+    /// What the host sent: up to the newest that it told of or of which anything came.
     pub sent: u64,
     /// Came whole, in time for the decoder.
     pub on_time: u64,
