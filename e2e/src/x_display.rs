@@ -19,9 +19,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use x11rb::{
     connection::Connection as _,
     protocol::xproto::{
-        AtomEnum, ChangeGCAux, ClientMessageEvent, ConnectionExt as _, CreateGCAux, EventMask, Gcontext,
-        ImageFormat, MapState, Rectangle, Window,
+        AtomEnum, ChangeGCAux, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateGCAux,
+        EventMask, Gcontext, ImageFormat, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MapState,
+        Rectangle, Window,
     },
+    protocol::xtest::ConnectionExt as _,
     rust_connection::RustConnection,
 };
 
@@ -105,15 +107,70 @@ impl XDisplay {
     ///
     /// # Panics
     /// When the window is gone.
-    pub fn read_time_code(&self, TopLevel(window): TopLevel) -> Option<TimeCode> {
+    pub fn read_time_code(&self, window: TopLevel) -> Option<TimeCode> {
+        self.read_time_code_enlarged(window, 1)
+    }
+
+    /// The same of a picture that is shown so many times as wide and as high as it is.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn read_time_code_enlarged(&self, window: TopLevel, times: u32) -> Option<TimeCode> {
+        let (size, luma) = self.greens(window);
+        let rows = luma.chunks_exact(size.width as usize).skip(times as usize / 2).step_by(times as usize);
+        let every = rows.flat_map(|row| row.iter().skip(times as usize / 2).step_by(times as usize).copied());
+        let picture = Size::new(size.width.div_ceil(times), size.height.div_ceil(times));
+        timecode::read(&every.collect::<Vec<_>>(), picture.width as usize, picture, ORIGIN)
+    }
+
+    /// What is seen in a window: its size, and how green each pixel is.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn greens(&self, TopLevel(window): TopLevel) -> (Size, Vec<u8>) {
         let connection = Canvas::open(&self.name()).connection;
         let answered = "a window that is there answers";
         let geometry = connection.get_geometry(window).expect(answered).reply().expect(answered);
         let (width, height) = (geometry.width, geometry.height);
         let image = connection.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, u32::MAX);
         let pixels = image.expect(answered).reply().expect(answered).data;
-        let luma: Vec<u8> = pixels.chunks_exact(4).map(|pixel| pixel[1]).collect();
-        timecode::read(&luma, width.into(), Size::new(width.into(), height.into()), ORIGIN)
+        let greens = pixels.chunks_exact(4).map(|pixel| pixel[1]).collect();
+        (Size::new(width.into(), height.into()), greens)
+    }
+
+    /// Gives a window another size, as its person does by its corner.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn resize(&self, TopLevel(window): TopLevel, size: Size) {
+        let connection = Canvas::open(&self.name()).connection;
+        let wanted = ConfigureWindowAux::new().width(size.width).height(size.height);
+        let asked = connection.configure_window(window, &wanted).expect("the server is there");
+        asked.check().expect("the window is there");
+    }
+
+    /// Presses keys together while a window has the focus, and lets go of them. They are named by their keysyms.
+    ///
+    /// # Panics
+    /// When the window is gone, or the keyboard lacks a key.
+    pub fn press(&self, TopLevel(window): TopLevel, keysyms: &[u32]) {
+        let connection = Canvas::open(&self.name()).connection;
+        let is_there = "the server is there";
+        connection.set_input_focus(InputFocus::PARENT, window, x11rb::CURRENT_TIME).expect(is_there);
+        let (least, most) = (connection.setup().min_keycode, connection.setup().max_keycode);
+        let layout = connection.get_keyboard_mapping(least, most - least + 1).expect(is_there);
+        let layout = layout.reply().expect("a keyboard");
+        let per_key = usize::from(layout.keysyms_per_keycode);
+        let key = |keysym: &u32| {
+            let place = layout.keysyms.iter().position(|has| has == keysym).expect("a key of the keyboard");
+            least + (place / per_key) as u8
+        };
+        let keys: Vec<u8> = keysyms.iter().map(key).collect();
+        let presses = keys.iter().map(|key| (KEY_PRESS_EVENT, *key));
+        for (event, key) in presses.chain(keys.iter().rev().map(|key| (KEY_RELEASE_EVENT, *key))) {
+            let faked = connection.xtest_fake_input(event, key, 0, x11rb::NONE, 0, 0, 0);
+            faked.expect(is_there).check().expect("XTEST");
+        }
     }
 
     /// Asks a window to close, as the button in its title bar does.

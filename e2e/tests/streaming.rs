@@ -44,6 +44,13 @@ impl Viewer {
         Self { client, address: address.to_owned(), directory }
     }
 
+    /// With a screen of its own to open windows on.
+    fn on_a_screen(mut self) -> (XDisplay, Self) {
+        let screen = XDisplay::start(Size::new(1400, 800));
+        self.client = self.client.env("DISPLAY", &screen.name());
+        (screen, self)
+    }
+
     fn arguments<'a>(&'a self, options: &[&'a str]) -> Vec<&'a str> {
         [&["connect", &self.address, "--size", "640x360"], options].concat()
     }
@@ -230,9 +237,7 @@ fn hostile_reports(longest: usize) -> Vec<Vec<u8>> {
 #[test]
 fn the_window_shows_the_picture_and_ends_the_session_when_it_is_closed() {
     let host = Host::m3().start();
-    let screen = XDisplay::start(Size::new(800, 600));
-    let mut viewer = Viewer::paired_with(&host);
-    viewer.client = viewer.client.env("DISPLAY", &screen.name());
+    let (screen, viewer) = Viewer::paired_with(&host).on_a_screen();
     let session = viewer.client.spawn(&viewer.arguments(&[]));
     let window = until("the client's window", || screen.window("Punktfunk"));
     let first = until("a picture in the window", || screen.read_time_code(window));
@@ -242,6 +247,74 @@ fn the_window_shows_the_picture_and_ends_the_session_when_it_is_closed() {
     assert!(report["frames"].as_u64() >= Some(2), "{report}");
     until("the end of the session", || host.sessions().is_empty().then_some(()));
 }
+
+/// What the window shows is what the host draws now: no older picture after a newer one, also in a window that is larger.
+#[test]
+fn the_window_shows_what_the_host_draws_at_whatever_size() {
+    let desktop = XDisplay::start(SIZE);
+    let drawing = desktop.draw_time_codes();
+    let host = Host::m3().source("x11").env("DISPLAY", &desktop.name()).start();
+    let (screen, viewer) = Viewer::paired_with(&host).on_a_screen();
+    let session = viewer.client.spawn(&viewer.arguments(&[]));
+    let window = until("the client's window", || screen.window("Punktfunk"));
+    let mut seen = Vec::new();
+    until("pictures in the window", || {
+        seen.extend(screen.read_time_code(window));
+        (seen.len() >= 30).then_some(())
+    });
+    screen.resize(window, Size::new(SIZE.width * 2, SIZE.height * 2));
+    until("pictures in the larger window", || {
+        seen.extend(screen.read_time_code_enlarged(window, 2));
+        (seen.len() >= 60).then_some(())
+    });
+    assert_rising(&seen);
+    let newest = seen.last().unwrap().frame;
+    assert!(newest < drawing.drawn() && newest > seen[0].frame, "picture {newest} of {}", drawing.drawn());
+    screen.close(window);
+    let report = session.finish().expect_success();
+    assert!(report["frames_shown"].as_u64() >= Some(30), "{report}");
+    assert!(report["latency_ms"]["display"]["p50"].as_f64() > Some(0.0), "{report}");
+}
+
+/// Figures that cannot be read, that stay in the way, or whose keys the window does not hear.
+#[test]
+fn the_overlay_lies_over_the_picture_until_its_keys_are_pressed() {
+    let host = Host::m3().start();
+    let (screen, viewer) = Viewer::paired_with(&host).on_a_screen();
+    let session = viewer.client.spawn(&viewer.arguments(&["--overlay", "full"]));
+    let window = until("the client's window", || screen.window("Punktfunk"));
+    // The synthetic picture has a time code in the corner, of which the overlay leaves a shadow.
+    let dark_and_bright = || {
+        let (size, greens) = screen.greens(window);
+        let rows = greens.chunks_exact(size.width as usize).skip(30).take(200);
+        let inside: Vec<u8> = rows.flat_map(|row| row[30..280].to_vec()).collect();
+        let share = |is: fn(u8) -> bool| {
+            inside.iter().filter(|green| is(**green)).count() as f64 / inside.len() as f64
+        };
+        (share(|green| green < 60), share(|green| green > 180))
+    };
+    let is_covered = || {
+        let (dark, bright) = dark_and_bright();
+        dark > 0.7 && bright > 0.01
+    };
+    until("letters on dark ground", || is_covered().then_some(()));
+    assert_eq!(screen.read_time_code(window), None, "the picture below");
+    let chord = [CONTROL, ALT, SHIFT, u32::from(b's')];
+    screen.press(window, &chord);
+    let first = until("the picture without the overlay", || screen.read_time_code(window));
+    assert!(!is_covered());
+    until("a later picture", || screen.read_time_code(window).filter(|later| later.frame > first.frame));
+    screen.press(window, &chord);
+    until("the short overlay over the time code", || screen.read_time_code(window).is_none().then_some(()));
+    assert!(!is_covered(), "it is a line and not a card");
+    screen.close(window);
+    session.finish().expect_success();
+}
+
+/// Keysyms of the left modifiers.
+const CONTROL: u32 = 0xFFE3;
+const ALT: u32 = 0xFFE9;
+const SHIFT: u32 = 0xFFE1;
 
 /// A host with virtual displays whose processes can be told from all others.
 struct VirtualSession {
