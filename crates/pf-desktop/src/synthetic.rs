@@ -12,7 +12,7 @@ use pf_media::timecode::{self, TimeCode};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::pace::interval;
-use crate::{Picture, Source, SourceError, Stop};
+use crate::{Picture, Rows, Sizing, Source, SourceError, Stop};
 
 /// The built-in moving picture.
 ///
@@ -26,6 +26,10 @@ pub struct SyntheticSource {
     stop: Stop,
     background: Vec<u8>,
     pixels: Vec<u8>,
+    /// Where the last picture differs from the one before.
+    changed: Rows,
+    /// Whether no picture of this size was handed out yet.
+    is_new: bool,
 }
 
 impl SyntheticSource {
@@ -53,6 +57,8 @@ impl SyntheticSource {
             stop: stop.clone(),
             pixels: background.clone(),
             background,
+            changed: Rows::none(),
+            is_new: true,
         }
     }
 
@@ -74,11 +80,14 @@ impl SyntheticSource {
         let stride = self.stride();
         // Pictures that are too small for a code go without.
         _ = timecode::paint(&mut self.pixels, stride, self.size, timecode::ORIGIN, code);
+        let code_end = (timecode::ORIGIN.y + timecode::EXTENT.height).min(self.size.height);
+        self.changed.add(timecode::ORIGIN.y..code_end);
     }
 
     /// Hands each row of `area` to `change`, together with the same row of the background.
     fn for_rows(&mut self, area: Area, change: impl Fn(&mut [u8], &[u8])) {
         let stride = self.stride();
+        self.changed.add(area.top..area.top + area.height);
         for y in area.top..area.top + area.height {
             let start = y as usize * stride + area.left as usize * 4;
             let span = start..start + area.width as usize * 4;
@@ -101,11 +110,26 @@ impl Source for SyntheticSource {
         while self.due <= captured {
             self.due += self.interval;
         }
+        self.changed.clear();
+        if std::mem::take(&mut self.is_new) {
+            self.changed = Rows::all(self.size);
+        }
         self.paint();
         self.frame = self.frame.wrapping_add(1);
         let pixels = Bgrx::new(self.size, self.stride(), &self.pixels)
             .ok_or(SourceError::UnstreamableSize { size: self.size })?;
-        Ok(Some(Picture { pixels, captured }))
+        Ok(Some(Picture { pixels, captured, changed: &self.changed }))
+    }
+
+    fn change(&mut self, size: Size, fps: NonZeroU32) -> Result<Sizing, SourceError> {
+        self.interval = interval(fps);
+        if size != self.size {
+            self.size = size;
+            self.background = gradient(size);
+            self.pixels.clone_from(&self.background);
+            self.is_new = true;
+        }
+        Ok(Sizing::Follows)
     }
 }
 
@@ -245,6 +269,41 @@ mod tests {
                 assert_eq!(code(picture.pixels.bytes(), size).is_some(), width >= 160 && height >= 96);
             }
         }
+    }
+
+    /// Whoever converts only what has changed shows old rows otherwise.
+    #[test]
+    fn rows_that_are_not_said_to_change_do_not() {
+        let mut source = SyntheticSource::new(Size::new(320, 1000), fps(), &Stop::new().unwrap());
+        let mut last: Vec<u8> = Vec::new();
+        let mut same = 0;
+        for frame in 0..100 {
+            let picture = source.next_picture(far()).unwrap().unwrap();
+            let (bytes, stride) = (picture.pixels.bytes(), picture.pixels.stride());
+            for row in 0..1000 {
+                if !picture.changed.ranges().iter().any(|range| range.contains(&row)) {
+                    let span = row as usize * stride..(row as usize + 1) * stride;
+                    assert!(bytes[span.clone()] == last[span], "row {row} of frame {frame}");
+                    same += 1;
+                }
+            }
+            last = bytes.to_vec();
+        }
+        assert!(same > 100, "only {same} rows of 100 frames were the same");
+    }
+
+    #[test]
+    fn another_size_and_rate_begin_with_the_next_picture() {
+        let mut source = SyntheticSource::new(SIZE, fps(), &Stop::new().unwrap());
+        next(&mut source);
+        let other = Size::new(400, 200);
+        assert_eq!(source.change(other, NonZeroU32::new(10).unwrap()), Ok(Sizing::Follows));
+        for frame in 1..3 {
+            let picture = source.next_picture(far()).unwrap().unwrap();
+            assert_eq!((picture.pixels.size(), *picture.changed == Rows::all(other)), (other, frame == 1));
+            assert_eq!(code(picture.pixels.bytes(), other).unwrap().frame, frame);
+        }
+        assert_eq!(source.interval, Duration::from_millis(100));
     }
 
     #[test]

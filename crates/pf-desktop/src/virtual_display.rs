@@ -29,8 +29,10 @@ use pf_media::picture::Size;
 use rustix::event::PollFlags;
 
 use self::wire::{Report, Request};
+use crate::input::Seat;
 use crate::stop::{Interest, Wake};
-use crate::{Picture, Source, SourceError, Stop, X11Source};
+use crate::x11::X11Injector;
+use crate::{Picture, Sizing, Source, SourceError, Stop, X11Source};
 
 /// Becomes the supervisor of a virtual display, and does not return, when that is what this process was
 /// started for.
@@ -133,11 +135,18 @@ impl VirtualDisplay {
         home::authority_path(&self.home)
     }
 
+    /// The keyboard and pointer of this display, for as long as it is there.
+    pub fn seat(&self) -> Seat {
+        let (number, home) = (self.number, self.home.clone());
+        Seat::new(move |stop| {
+            let (socket, cookie) = approach(number, &home)?;
+            Ok(Box::new(X11Injector::open_private(socket, &cookie, stop)?))
+        })
+    }
+
     /// A mirror of this display, at most `fps` pictures a second.
     fn mirror(&self, fps: NonZeroU32, stop: &Stop) -> Result<X11Source, SourceError> {
-        let failed = |error: io::Error| SourceError::ServerFailed { reason: error.to_string() };
-        let cookie = home::read_cookie(&self.home).map_err(failed)?;
-        let socket = home::connect(self.number).map_err(failed)?;
+        let (socket, cookie) = approach(self.number, &self.home)?;
         X11Source::open_private(socket, &cookie, fps, stop)
     }
 
@@ -150,6 +159,14 @@ impl VirtualDisplay {
             }
         }
     }
+}
+
+/// A connection to a display, and the cookie that opens it.
+fn approach(number: u16, home: &Path) -> Result<(UnixStream, Vec<u8>), SourceError> {
+    let failed = |error: io::Error| SourceError::ServerFailed { reason: error.to_string() };
+    let cookie = home::read_cookie(home).map_err(failed)?;
+    let socket = home::connect(number).map_err(failed)?;
+    Ok((socket, cookie))
 }
 
 /// The mirror of a virtual display of its own.
@@ -183,9 +200,19 @@ impl Source for VirtualSource {
         self.mirror.size()
     }
 
+    fn seat(&self) -> Option<Seat> {
+        Some(self.display.seat())
+    }
+
     fn next_picture(&mut self, deadline: Instant) -> Result<Option<Picture<'_>>, SourceError> {
         self.display.log_reports();
         self.mirror.next_picture(deadline)
+    }
+
+    fn change(&mut self, size: Size, fps: NonZeroU32) -> Result<Sizing, SourceError> {
+        self.mirror.set_rate(fps);
+        let follows = size == self.mirror.size() || self.mirror.resize_screen(size)?;
+        Ok(if follows { Sizing::Follows } else { Sizing::Keeps })
     }
 }
 

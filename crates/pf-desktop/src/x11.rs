@@ -6,38 +6,45 @@
 //! nothing. One exception: a program that *warps* the pointer causes no motion event, so that the pointer is
 //! also looked up, in one short round trip, before a deadline passes without a picture.
 //!
-//! Damage is asked for in its sparsest form, one event from the first change on until it is reset. The reset
-//! goes out just before the request for the pixels: what is drawn earlier is in the picture, what is drawn
-//! later makes a new event, and nothing is lost between.
+//! Damage is asked for in its second sparsest form: one event for each rectangle that is drawn on for the first time
+//! since the last reset. The reset goes out just before the requests for the pixels: what is drawn earlier is in the
+//! picture, what is drawn later makes a new event, and nothing is lost between. What was drawn before the reset
+//! and reported too late to be asked for is known by its event's sequence number, and fetched in a second round.
 //!
-//! The whole screen is fetched each time, straight into memory shared with the server (MIT-SHM), and the
-//! pointer is painted over it there. That costs about 1 ms at 720p, and the encoder looks at every pixel
-//! anyway.
+//! Only the rows that were drawn on are fetched, straight into memory shared with the server (MIT-SHM): whole rows,
+//! because the server packs what it hands out, and only whole rows of the picture lie there as they do in it. The
+//! pointer is painted over it there, and taken off again before the next picture. A pointer that moves costs no pixels.
 
 mod cursor;
 mod grab;
+mod injector;
 mod link;
 mod mapping;
+mod randr;
+mod typing;
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use pf_media::picture::{Bgrx, Size};
-use x11rb::connection::{Connection as _, RequestConnection as _};
+use x11rb::connection::{Connection as _, RequestConnection as _, SequenceNumber};
 use x11rb::errors::ReplyError;
 use x11rb::protocol::Event;
 use x11rb::protocol::damage::{self, ConnectionExt as _, Damage, ReportLevel};
 use x11rb::protocol::xfixes::{self, ConnectionExt as _, CursorNotifyMask};
 use x11rb::protocol::xinput::{self, ConnectionExt as _, EventMask as DeviceEvents, XIEventMask};
-use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window};
+use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Rectangle, Window};
 
-use self::cursor::CursorImage;
+use self::cursor::{Covered, CursorImage};
 use self::grab::Grab;
+pub(crate) use self::injector::X11Injector;
 use self::link::{Link, LinkError};
+use crate::input::Seat;
 use crate::pace::Pace;
 use crate::stop::Wake;
-use crate::{Picture, Source, SourceError, Stop};
+use crate::{Picture, Rows, Sizing, Source, SourceError, Stop};
 
 /// A mirrored X display.
 pub struct X11Source {
@@ -46,9 +53,15 @@ pub struct X11Source {
     damage: Damage,
     grab: Grab,
     pace: Pace,
-    /// Whether there is something to see that no picture has shown yet.
+    /// Whether there may be something to see that no picture has shown yet.
     stale: bool,
+    /// The rows that were drawn on, and not fetched since.
+    drawn: Rows,
+    /// Where the picture differs from the one before it.
+    changed: Rows,
     cursor: Cursor,
+    /// Unknown where whoever opened this knows it.
+    seat: Option<Seat>,
 }
 
 /// What is known of the pointer.
@@ -57,14 +70,22 @@ struct Cursor {
     image: Option<CursorImage>,
     /// Whether `image` is the current shape.
     is_current: bool,
-    /// Where it was painted last; `None` while it is on another screen.
+    /// Where it was last; `None` while it is on another screen.
     position: Option<(i32, i32)>,
+    /// Whether the shape is another one than in the last picture.
+    is_reshaped: bool,
+    /// What it covers of the picture.
+    covered: Option<Covered>,
 }
 
 impl X11Source {
     /// Mirrors the display that `display` or else `$DISPLAY` names, at most `fps` times a second.
     pub fn open(display: Option<&str>, fps: NonZeroU32, stop: &Stop) -> Result<Self, SourceError> {
-        Self::start(Link::named(display, stop)?, fps)
+        let mut source = Self::start(Link::named(display, stop)?, fps)?;
+        let display = display.map(str::to_owned);
+        let seat = Seat::new(move |stop| Ok(Box::new(X11Injector::open(display.as_deref(), stop)?)));
+        source.seat = Some(seat);
+        Ok(source)
     }
 
     /// Mirrors the display behind a Unix socket that lets in who knows the cookie.
@@ -90,12 +111,31 @@ impl X11Source {
         let damage = watch(&link).map_err(|error| link.lost(error))?;
         let size = streamable(link.root_size()?)?;
         let grab = Grab::new(&link, size).map_err(|error| link.lost(error))?;
-        let pace = Pace::new(fps);
-        let mut source = Self { link, root, damage, grab, pace, stale: true, cursor: Cursor::default() };
+        let mut source = Self {
+            link,
+            root,
+            damage,
+            grab,
+            pace: Pace::new(fps),
+            stale: true,
+            drawn: Rows::all(size),
+            changed: Rows::none(),
+            cursor: Cursor::default(),
+            seat: None,
+        };
         // What has been reported so far, such as that everything is new, is in the first picture.
         source.take_events()?;
-        source.stale = true;
         Ok(source)
+    }
+
+    /// Gives the screen another size, where the server can; whether it did.
+    pub(crate) fn resize_screen(&self, size: Size) -> Result<bool, SourceError> {
+        resize_screen(&self.link, self.root, size)
+    }
+
+    /// Another rate from now on.
+    pub(crate) fn set_rate(&mut self, fps: NonZeroU32) {
+        self.pace.set(fps);
     }
 
     /// Waits for something new and for its turn; whether both came before `deadline`.
@@ -105,6 +145,8 @@ impl X11Source {
             if self.stale {
                 let due = self.pace.due(Instant::now());
                 self.link.stop().sleep_until(due.min(deadline))?;
+                // What was drawn meanwhile is fetched along.
+                self.take_events()?;
                 return Ok(due <= Instant::now());
             }
             self.link.connection.flush().map_err(|error| self.link.lost(error))?;
@@ -119,32 +161,45 @@ impl X11Source {
     }
 
     /// Takes in what the server has reported, without waiting.
-    fn take_events(&mut self) -> Result<(), SourceError> {
-        while let Some(event) =
-            self.link.connection.poll_for_event().map_err(|error| self.link.lost(error))?
+    ///
+    /// Returns the sequence number of the first report of drawing: when the server made it, it had last looked at our
+    /// request of this number.
+    fn take_events(&mut self) -> Result<Option<SequenceNumber>, SourceError> {
+        let mut first = None;
+        while let Some((event, sequence)) =
+            self.link.connection.poll_for_event_with_sequence().map_err(|error| self.link.lost(error))?
         {
             match event {
-                Event::DamageNotify(_) | Event::XinputRawMotion(_) => self.stale = true,
+                Event::DamageNotify(notify) => {
+                    self.drawn.add(rows_of(notify.area, self.grab.size()));
+                    self.stale = true;
+                    first = first.or(Some(sequence));
+                }
+                Event::XinputRawMotion(_) => self.stale = true,
                 Event::XfixesCursorNotify(_) => {
                     self.cursor.is_current = false;
                     self.stale = true;
                 }
                 Event::ConfigureNotify(notify) if notify.window == self.root => {
-                    self.resize(Size::new(notify.width.into(), notify.height.into()))?;
+                    self.follow(Size::new(notify.width.into(), notify.height.into()))?;
                 }
                 Event::Error(error) => tracing::debug!(?error, "the X server refused a request"),
                 _ => {}
             }
         }
-        Ok(())
+        Ok(first)
     }
 
-    fn resize(&mut self, size: Size) -> Result<(), SourceError> {
+    /// Takes on the screen's size, and has all of it fetched.
+    fn follow(&mut self, size: Size) -> Result<(), SourceError> {
         if size != self.grab.size() {
             let grab = Grab::new(&self.link, streamable(size)?).map_err(|error| self.link.lost(error))?;
             let old = std::mem::replace(&mut self.grab, grab);
             old.release(&self.link).map_err(|error| self.link.lost(error))?;
+            self.cursor.covered = None;
+            self.changed.clear();
         }
+        self.drawn = Rows::all(size);
         self.stale = true;
         Ok(())
     }
@@ -157,29 +212,42 @@ impl X11Source {
         Ok(position != self.cursor.position)
     }
 
-    /// Fetches pixels and pointer, following the screen if it shrinks at this very moment.
+    /// Brings the picture up to date, following the screen if it changes its size at this very moment.
     fn capture(&mut self) -> Result<(), SourceError> {
         let mut refusals = 0;
+        let mut is_second_round = false;
         loop {
+            let size = self.grab.size();
             match self.fetch() {
-                Ok(()) => return Ok(()),
+                Ok(reset) => {
+                    let first = self.take_events()?;
+                    let is_behind = first.is_some_and(|report| report < reset) && !is_second_round;
+                    if self.grab.size() == size && !is_behind {
+                        return Ok(());
+                    }
+                    is_second_round = true;
+                }
                 // By now the screen may even have grown back: the size alone does not tell why.
                 Err(ReplyError::X11Error(_)) if refusals < MAX_REFUSALS => {
                     refusals += 1;
-                    self.resize(self.link.root_size()?)?;
+                    self.follow(self.link.root_size()?)?;
                 }
                 Err(error) => return Err(self.link.lost(error)),
             }
         }
     }
 
-    /// One round trip: resets the damage, then asks for pointer, its shape if that is new, and pixels.
-    fn fetch(&mut self) -> Result<(), ReplyError> {
+    /// One round trip: resets the damage, then asks for pointer, its shape if that is new, and the rows drawn on.
+    ///
+    /// Returns the number of the request that reset the damage.
+    fn fetch(&mut self) -> Result<SequenceNumber, ReplyError> {
         let connection = &self.link.connection;
-        connection.damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?;
+        let reset = connection.damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?.sequence_number();
         let pointer = connection.query_pointer(self.root)?;
         let shape = if self.cursor.is_current { None } else { Some(connection.xfixes_get_cursor_image()?) };
-        self.grab.fetch(&self.link, self.root)?;
+        let rows = std::mem::take(&mut self.drawn);
+        self.grab.fetch(&self.link, self.root, rows.ranges())?;
+        self.changed.add_all(&rows);
         if let Some(shape) = shape {
             // A screen that has no pointer yet answers with an error.
             self.cursor.image = match shape.reply() {
@@ -188,9 +256,34 @@ impl X11Source {
                 Err(error) => return Err(error),
             };
             self.cursor.is_current = true;
+            self.cursor.is_reshaped = true;
         }
         let pointer = pointer.reply()?;
         self.cursor.position = pointer.same_screen.then_some((pointer.root_x.into(), pointer.root_y.into()));
+        Ok(reset)
+    }
+
+    /// Makes the picture what the display is now: pixels without the pointer, and the pointer over them.
+    fn refresh(&mut self) -> Result<(), SourceError> {
+        self.changed.clear();
+        self.stale = false;
+        let pointed = self.cursor.position;
+        let covered = self.cursor.covered.take();
+        if let Some(covered) = &covered {
+            let size = self.grab.size();
+            covered.uncover(self.grab.pixels(), size);
+        }
+        self.capture()?;
+        let size = self.grab.size();
+        if let Cursor { image: Some(image), position: Some(position), .. } = &self.cursor {
+            self.cursor.covered = image.draw(self.grab.pixels(), size, *position);
+        }
+        if std::mem::take(&mut self.cursor.is_reshaped) || self.cursor.position != pointed {
+            for covered in [&covered, &self.cursor.covered].into_iter().flatten() {
+                let rows = covered.rows();
+                self.changed.add(rows.start..rows.end.min(size.height));
+            }
+        }
         Ok(())
     }
 }
@@ -200,23 +293,33 @@ impl Source for X11Source {
         self.grab.size()
     }
 
+    fn seat(&self) -> Option<Seat> {
+        self.seat.clone()
+    }
+
     fn next_picture(&mut self, deadline: Instant) -> Result<Option<Picture<'_>>, SourceError> {
-        if !self.await_change(deadline)? {
-            return Ok(None);
-        }
-        let captured = Instant::now();
-        self.pace.taken(captured);
-        self.stale = false;
-        self.capture()?;
+        let captured = loop {
+            if !self.await_change(deadline)? {
+                return Ok(None);
+            }
+            let captured = Instant::now();
+            self.pace.taken(captured);
+            self.refresh()?;
+            // A mouse that moves and a pointer that does not, as in games, is nothing new to see.
+            if !self.changed.is_empty() {
+                break captured;
+            }
+        };
         let size = self.grab.size();
-        let pixels = self.grab.pixels();
-        if let Cursor { image: Some(image), position: Some(position), .. } = &self.cursor {
-            image.draw(pixels, size, *position);
-        }
-        let pixels = Bgrx::new(size, size.width as usize * 4, pixels).ok_or_else(|| SourceError::Lost {
-            reason: "the X server sent fewer pixels than the screen has".to_owned(),
-        })?;
-        Ok(Some(Picture { pixels, captured }))
+        let pixels = Bgrx::new(size, size.width as usize * 4, self.grab.pixels())
+            .ok_or(SourceError::UnstreamableSize { size })?;
+        Ok(Some(Picture { pixels, captured, changed: &self.changed }))
+    }
+
+    fn change(&mut self, _size: Size, fps: NonZeroU32) -> Result<Sizing, SourceError> {
+        // The desktop of whoever sits before it.
+        self.set_rate(fps);
+        Ok(Sizing::Keeps)
     }
 }
 
@@ -257,8 +360,38 @@ fn watch(link: &Link) -> Result<Damage, LinkError> {
         connection.xinput_xi_select_events(root, &[motion])?;
     }
     let damage = connection.generate_id()?;
-    connection.damage_create(damage, root, ReportLevel::NON_EMPTY)?.check()?;
+    connection.damage_create(damage, root, ReportLevel::DELTA_RECTANGLES)?.check()?;
     Ok(damage)
+}
+
+/// Gives the display behind a Unix socket another size; whether its server could.
+pub(crate) fn resize_private(
+    socket: UnixStream,
+    cookie: &[u8],
+    size: Size,
+    stop: &Stop,
+) -> Result<bool, SourceError> {
+    let link = Link::private(socket, cookie, stop)?;
+    let root = link.screen().root;
+    resize_screen(&link, root, size)
+}
+
+/// Gives the screen another size, where the server can; whether it did.
+fn resize_screen(link: &Link, root: Window, size: Size) -> Result<bool, SourceError> {
+    match randr::resize(&link.connection, root, size) {
+        Ok(()) => Ok(true),
+        Err(randr::Refusal::Server(why)) => {
+            tracing::info!(%size, why, "the X server keeps its screen's size");
+            Ok(false)
+        }
+        Err(randr::Refusal::Connection(error)) => Err(link.lost(error)),
+    }
+}
+
+/// The rows of a picture of `size` that `area` is in.
+fn rows_of(area: Rectangle, size: Size) -> Range<u32> {
+    let row = |y: i32| u32::try_from(y).unwrap_or(0).min(size.height);
+    row(area.y.into())..row(i32::from(area.y) + i32::from(area.height))
 }
 
 fn streamable(size: Size) -> Result<Size, SourceError> {

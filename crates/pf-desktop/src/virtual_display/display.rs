@@ -3,15 +3,17 @@
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::Pid;
+use pf_media::picture::Size;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::fate::die_with_parent;
-use super::home::Home;
+use super::home::{self, Home};
 use super::watch::{News, Watch};
 use super::wire::{Report, Request};
+use crate::{Stop, x11};
 
 /// A running X server, and the command in it.
 pub(super) struct Display {
@@ -22,31 +24,73 @@ pub(super) struct Display {
 
 impl Display {
     /// Starts both; the report says why not.
+    ///
+    /// The server begins larger than asked for, because it can be made smaller and larger again later on, but never
+    /// larger than it was in the beginning. One that cannot change its size at all begins anew.
     pub(super) fn start(request: &Request, home: &Home, watch: &mut Watch) -> Result<Self, Report> {
-        let refused = |error: io::Error| Report::SystemFailed(error.to_string());
-        let mut server = die_with_parent(&mut server_command(request, home).map_err(refused)?)
+        let room = Size::new(request.size.width.max(ROOM.width), request.size.height.max(ROOM.height));
+        let mut server = Server::start(request, room, home, watch)?;
+        if !server.resize(request)? {
+            server.end();
+            server = Server::start(request, request.size, home, watch)?;
+        }
+        let command = run_command(request, home, server.number)?;
+        Ok(Self { number: server.number, server: server.id(), command })
+    }
+}
+
+/// A running X server.
+struct Server {
+    process: Child,
+    number: u16,
+}
+
+impl Server {
+    fn start(request: &Request, size: Size, home: &Home, watch: &mut Watch) -> Result<Self, Report> {
+        let mut process = die_with_parent(&mut server_command(request, size, home).map_err(refused)?)
             .spawn()
             .map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => Report::ServerMissing,
                 _ => Report::ServerFailed(error.to_string()),
             })?;
-        let id = Pid::from_child(&server);
-        home.note_server(id).map_err(refused)?;
-        let number = server.stdout.take().and_then(|numbers| await_number(numbers, watch));
+        home.note_server(Pid::from_child(&process)).map_err(refused)?;
+        let number = process.stdout.take().and_then(|numbers| await_number(numbers, watch));
         let number = number.ok_or_else(|| Report::ServerFailed(last_words(home)))?;
         home.note_socket(number).map_err(refused)?;
-        let command = run_command(request, home, number)?;
-        Ok(Self { number, server: id, command })
+        Ok(Self { process, number })
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
+    /// Gives it the size that was asked for, before anything runs in it; whether it can.
+    fn resize(&self, request: &Request) -> Result<bool, Report> {
+        let stop = Stop::new().map_err(refused)?;
+        let cookie = home::read_cookie(&request.home).map_err(refused)?;
+        let socket = home::connect(self.number).map_err(|error| Report::ServerFailed(error.to_string()))?;
+        x11::resize_private(socket, &cookie, request.size, &stop)
+            .map_err(|error| Report::ServerFailed(error.to_string()))
+    }
+
+    /// Ends it, and what it has in `/tmp` with it.
+    fn end(mut self) {
+        _ = kill_process(self.id(), Signal::TERM);
+        _ = self.process.wait();
     }
 }
 
+fn refused(error: io::Error) -> Report {
+    Report::SystemFailed(error.to_string())
+}
+
 /// Xvfb, to write the number of its display to its standard output.
-fn server_command(request: &Request, home: &Home) -> io::Result<Command> {
+fn server_command(request: &Request, size: Size, home: &Home) -> io::Result<Command> {
     let mut command = Command::new(&request.server);
     command
         .args(["-displayfd", "1", "-nolisten", "tcp", "-noreset", "-s", "0", "-dpi", "96", "-auth"])
         .arg(home.authority())
-        .args(["-screen", "0", &format!("{}x24", request.size)])
+        .args(["-screen", "0", &format!("{size}x24")])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(home.new_file(SERVER_LOG)?);
@@ -102,6 +146,11 @@ fn last_words(home: &Home) -> String {
         words => words.chars().take(LINE_LIMIT).collect(),
     }
 }
+
+/// What a virtual display can grow to, if it is not asked for more from the beginning: the common 4K.
+///
+/// Its memory is in use from the start on, 33 MB. A window on a larger monitor gets its picture scaled.
+const ROOM: Size = Size::new(3840, 2160);
 
 /// How long the X server may take to come up; a second is usual on a busy machine.
 const START_PATIENCE: Duration = Duration::from_secs(15);

@@ -75,8 +75,9 @@ impl Home {
         self.path.join(name)
     }
 
-    /// A new file that only this user can read.
+    /// A new file that only this user can read, in place of any other of this name.
     pub(super) fn new_file(&self, name: &str) -> io::Result<File> {
+        _ = fs::remove_file(self.file(name));
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.file(name))
     }
 

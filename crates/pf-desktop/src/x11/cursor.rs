@@ -1,5 +1,7 @@
 //! The mouse pointer, which an X server leaves out of the pictures that it hands out.
 
+use std::ops::Range;
+
 use pf_media::picture::Size;
 use x11rb::protocol::xfixes::GetCursorImageReply;
 
@@ -25,21 +27,67 @@ impl CursorImage {
     }
 
     /// Draws the pointer so that it points at `position`, over `BGRx` `pixels` without gaps between rows.
-    pub(super) fn draw(&self, pixels: &mut [u8], size: Size, position: (i32, i32)) {
-        let left = position.0 - self.hotspot.0;
-        let top = position.1 - self.hotspot.1;
-        let inside = |at: i32, side: u32| u32::try_from(at).ok().filter(|&at| at < side);
-        for (y, row) in (top..).zip(self.pixels.chunks_exact(self.width.into())) {
-            let Some(y) = inside(y, size.height) else { continue };
-            for (x, &colour) in (left..).zip(row) {
-                let Some(x) = inside(x, size.width) else { continue };
-                let at = (y as usize * size.width as usize + x as usize) * 4;
-                if let Some(pixel) = pixels.get_mut(at..at + 4) {
-                    blend(pixel, colour);
-                }
+    ///
+    /// Returns what it covers there; `None` when that is nothing.
+    pub(super) fn draw(&self, pixels: &mut [u8], size: Size, position: (i32, i32)) -> Option<Covered> {
+        let height = self.pixels.len() / usize::from(self.width);
+        let columns = clip(position.0 - self.hotspot.0, self.width.into(), size.width)?;
+        let rows = clip(position.1 - self.hotspot.1, height, size.height)?;
+        let mut covered =
+            Covered { left: columns.at, rows: rows.at..rows.at + rows.length, bytes: Vec::new() };
+        let shape = self.pixels.chunks_exact(self.width.into()).skip(rows.skipped);
+        for (y, shape) in covered.rows.clone().zip(shape) {
+            let start = (y as usize * size.width as usize + columns.at as usize) * 4;
+            let below = pixels.get_mut(start..start + columns.length as usize * 4)?;
+            covered.bytes.extend_from_slice(below);
+            for (pixel, &colour) in below.as_chunks_mut::<4>().0.iter_mut().zip(&shape[columns.skipped..]) {
+                blend(pixel, colour);
+            }
+        }
+        Some(covered)
+    }
+}
+
+/// The part of the picture that is below the pointer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Covered {
+    left: u32,
+    rows: Range<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Covered {
+    /// The rows that the pointer is in.
+    pub(super) fn rows(&self) -> Range<u32> {
+        self.rows.clone()
+    }
+
+    /// Takes the pointer off the picture again.
+    pub(super) fn uncover(&self, pixels: &mut [u8], size: Size) {
+        let row = self.bytes.len() / self.rows.len();
+        for (y, bytes) in self.rows.clone().zip(self.bytes.chunks_exact(row)) {
+            let start = (y as usize * size.width as usize + self.left as usize) * 4;
+            if let Some(covered) = pixels.get_mut(start..start + row) {
+                covered.copy_from_slice(bytes);
             }
         }
     }
+}
+
+/// What of a stretch lies within a side of a picture.
+struct Clip {
+    /// Where it begins in the picture.
+    at: u32,
+    /// What is cut off before that.
+    skipped: usize,
+    length: u32,
+}
+
+/// Cuts the stretch of `length` from `start` on to what lies within `side`; `None` when nothing does.
+fn clip(start: i32, length: usize, side: u32) -> Option<Clip> {
+    let (start, length) = (i64::from(start), length as i64);
+    let (at, end) = (start.max(0), (start + length).min(side.into()));
+    (at < end).then(|| Clip { at: at as u32, skipped: (at - start) as usize, length: (end - at) as u32 })
 }
 
 /// Puts a pixel with premultiplied alpha over another.
@@ -64,10 +112,16 @@ mod tests {
         CursorImage { width: 2, hotspot: (1, 1), pixels }
     }
 
+    /// The picture with the pointer in it; without it, it is what it was.
     fn drawn_at(position: (i32, i32)) -> Vec<[u8; 3]> {
         let mut pixels = vec![GREY; 4 * 4 * 3];
-        cursor().draw(&mut pixels, SIZE, position);
-        pixels.chunks_exact(4).map(|p| [p[2], p[1], p[0]]).collect()
+        let covered = cursor().draw(&mut pixels, SIZE, position);
+        let picture = pixels.chunks_exact(4).map(|p| [p[2], p[1], p[0]]).collect();
+        if let Some(covered) = covered {
+            covered.uncover(&mut pixels, SIZE);
+        }
+        assert!(pixels.iter().all(|&byte| byte == GREY), "the pointer left a trace");
+        picture
     }
 
     #[test]
@@ -79,6 +133,19 @@ mod tests {
         assert_eq!(picture[4 + 2], [255; 3]);
         let untouched = picture.iter().filter(|&&pixel| pixel == [GREY; 3]).count();
         assert_eq!(untouched, 12 - 3);
+    }
+
+    #[test]
+    fn the_rows_that_it_covers_are_those_in_the_picture() {
+        let rows = |position| {
+            let covered = cursor().draw(&mut [GREY; 4 * 4 * 3], SIZE, position);
+            covered.map(|covered| covered.rows())
+        };
+        assert_eq!(rows((2, 1)), Some(0..2));
+        assert_eq!(rows((2, 0)), Some(0..1));
+        assert_eq!(rows((4, 3)), Some(2..3));
+        assert_eq!(rows((2, 4)), None);
+        assert_eq!(rows((-1, 1)), None);
     }
 
     /// Desktop edges, and a pointer that another screen still reports far away.

@@ -1,4 +1,6 @@
-//! Fetching the root window's pixels, through shared memory where the server can.
+//! Fetching rows of the root window's pixels, through shared memory where the server can.
+
+use std::ops::Range;
 
 use x11rb::connection::RequestConnection as _;
 use x11rb::errors::ReplyError;
@@ -32,7 +34,7 @@ impl Grab {
         } else {
             None
         };
-        let memory = memory.unwrap_or(Memory::Plain { pixels: Vec::new() });
+        let memory = memory.unwrap_or_else(|| Memory::Plain { pixels: vec![0; byte_count(size)] });
         Ok(Self { size, memory })
     }
 
@@ -46,28 +48,47 @@ impl Grab {
         matches!(self.memory, Memory::Shared { .. })
     }
 
-    /// Fetches the pixels of `root`; an X error means that it is smaller than [`Self::size`] by now.
-    pub(super) fn fetch(&mut self, link: &Link, root: Window) -> Result<(), ReplyError> {
-        // A streamable side fits u16.
-        let (width, height) = (self.size.width as u16, self.size.height as u16);
+    /// Fetches these rows of `root`; an X error means that it is smaller than [`Self::size`] by now.
+    ///
+    /// Asks for all of them at once: one round trip.
+    pub(super) fn fetch(&mut self, link: &Link, root: Window, rows: &[Range<u32>]) -> Result<(), ReplyError> {
         let connection = &link.connection;
+        let width = self.size.width as u16;
+        // A streamable side fits u16, and i16.
+        let place = |rows: &Range<u32>| (rows.start as i16, (rows.end - rows.start) as u16);
+        let row = self.size.width as usize * 4;
         match &mut self.memory {
             Memory::Shared { segment, .. } => {
-                let format = ImageFormat::Z_PIXMAP.into();
-                let request =
-                    connection.shm_get_image(root, 0, 0, width, height, ALL_PLANES, format, *segment, 0)?;
-                request.reply()?;
+                let request = |rows: &Range<u32>| {
+                    let (top, height) = place(rows);
+                    let (format, offset) = (ImageFormat::Z_PIXMAP.into(), rows.start * row as u32);
+                    connection
+                        .shm_get_image(root, 0, top, width, height, ALL_PLANES, format, *segment, offset)
+                };
+                let requests = rows.iter().map(request).collect::<Result<Vec<_>, _>>()?;
+                for request in requests {
+                    request.reply()?;
+                }
             }
             Memory::Plain { pixels } => {
-                let request =
-                    connection.get_image(ImageFormat::Z_PIXMAP, root, 0, 0, width, height, ALL_PLANES)?;
-                *pixels = request.reply()?.data;
+                let request = |rows: &Range<u32>| {
+                    let (top, height) = place(rows);
+                    connection.get_image(ImageFormat::Z_PIXMAP, root, 0, top, width, height, ALL_PLANES)
+                };
+                let requests = rows.iter().map(request).collect::<Result<Vec<_>, _>>()?;
+                for (request, rows) in requests.into_iter().zip(rows) {
+                    let sent = request.reply()?.data;
+                    let place = pixels.get_mut(rows.start as usize * row..rows.end as usize * row);
+                    if let Some(place) = place.filter(|place| place.len() == sent.len()) {
+                        place.copy_from_slice(&sent);
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// The pixels fetched last, rows without gaps; empty before the first fetch.
+    /// The pixels as fetched, rows without gaps; black where none were.
     pub(super) fn pixels(&mut self) -> &mut [u8] {
         match &mut self.memory {
             Memory::Shared { mapping, .. } => mapping.bytes_mut(),
