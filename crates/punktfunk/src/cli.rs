@@ -97,9 +97,9 @@ pub(crate) struct Connect {
     /// The most to receive, in megabits a second. Default: 15.
     #[arg(long, value_name = "MBIT", value_parser = clap::value_parser!(u32).range(1..=200))]
     pub(crate) bitrate: Option<u32>,
-    /// Whether to play the host's sound; `5ms` is 5 ms sooner than `on` and takes more of the link. Default: `on` in a
+    /// Whether to play the host's sound. `10ms` is 10 ms later than `on`, and takes less of a thin link. Default: `on` in a
     /// window, `off` without.
-    #[arg(long, value_name = "on|off|5ms", value_parser = sound)]
+    #[arg(long, value_name = "on|off|10ms", value_parser = sound)]
     pub(crate) sound: Option<SoundWish>,
     /// Open the window over the whole screen. Ctrl+Alt+Shift+X changes that.
     #[arg(long, conflicts_with = "headless")]
@@ -111,10 +111,10 @@ pub(crate) struct Connect {
 
 fn sound(text: &str) -> Result<SoundWish, String> {
     match text {
-        "on" => Ok(SoundWish::Ms10),
+        "on" => Ok(SoundWish::Ms5),
         "off" => Ok(SoundWish::Silent),
-        "5ms" => Ok(SoundWish::Ms5),
-        _ => Err("it is on, off or 5ms".to_owned()),
+        "10ms" => Ok(SoundWish::Ms10),
+        _ => Err("it is on, off or 10ms".to_owned()),
     }
 }
 

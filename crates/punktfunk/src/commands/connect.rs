@@ -175,7 +175,7 @@ fn wishes(options: &Connect, default_size: Size) -> Wishes {
         size: Some(options.size.unwrap_or(default_size)),
         frames_per_second: options.fps,
         bits_per_second: options.bitrate.map(|megabits| megabits * 1_000_000),
-        sound: options.sound.unwrap_or(if options.headless { SoundWish::Silent } else { SoundWish::Ms10 }),
+        sound: options.sound.unwrap_or(if options.headless { SoundWish::Silent } else { SoundWish::Ms5 }),
     }
 }
 
