@@ -197,8 +197,12 @@ pub struct Visit {
 impl Visit {
     /// Asks for a key frame, as a client does that lost a picture.
     pub async fn ask_for_key_frame(&mut self) {
-        let message = session::ClientMessage::KeyFrameRequest { last_frame: 0 };
-        self.control.send(&message).await.unwrap();
+        self.say(&session::ClientMessage::KeyFrameRequest { last_frame: 0 }).await;
+    }
+
+    /// Says whatever a client may say.
+    pub async fn say(&mut self, message: &session::ClientMessage) {
+        self.control.send(message).await.unwrap();
     }
 }
 
