@@ -230,7 +230,8 @@ fn buttons_and_both_wheels_arrive_as_x_counts_them() {
     assert_eq!(program.hear(expected.len(), is_no_motion), expected);
 }
 
-/// XTest's keys stay down when the program that pressed them goes away: only letting go of them helps.
+/// XTest's keys stay down when the program that pressed them goes away; and a server that finds it gone passes over what
+/// it said last.
 #[test]
 fn nothing_stays_down_when_the_hands_are_gone() {
     let server = server();
