@@ -16,6 +16,7 @@
 mod choice;
 mod error;
 pub mod input;
+mod mapping;
 mod pace;
 mod rows;
 mod stop;

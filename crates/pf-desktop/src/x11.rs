@@ -19,7 +19,6 @@ mod cursor;
 mod grab;
 mod injector;
 mod link;
-mod mapping;
 mod randr;
 mod typing;
 

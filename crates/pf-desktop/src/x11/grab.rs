@@ -11,7 +11,7 @@ use x11rb::x11_utils::X11Error;
 use pf_media::picture::Size;
 
 use super::link::{Link, LinkError, Reach};
-use super::mapping::Mapping;
+use crate::mapping::Mapping;
 
 /// Where pictures of one size are fetched to.
 pub(super) struct Grab {

@@ -1,4 +1,4 @@
-//! Memory that an X server writes pictures into.
+//! Memory that a display writes pictures into.
 #![expect(unsafe_code, reason = "mapping shared memory is a contract that the compiler cannot see")]
 
 use std::io;
@@ -11,14 +11,14 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 /// A block of memory that can be shared through a file descriptor.
 ///
 /// Its size is sealed: whoever else has the descriptor cannot pull the memory from under us.
-pub(super) struct Mapping {
+pub(crate) struct Mapping {
     start: NonNull<u8>,
     length: usize,
 }
 
 impl Mapping {
     /// A zeroed block of `length` bytes, which must not be 0, and the descriptor to share it by.
-    pub(super) fn new(length: usize) -> io::Result<(Self, OwnedFd)> {
+    pub(crate) fn new(length: usize) -> io::Result<(Self, OwnedFd)> {
         let memory = memfd_create("pf-desktop", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         ftruncate(&memory, length as u64)?;
         fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
@@ -32,9 +32,9 @@ impl Mapping {
 
     /// The memory.
     ///
-    /// The caller keeps this apart in time from what the other side writes: an X server writes a picture
+    /// The caller keeps this apart in time from what the other side writes: a display writes a picture
     /// between our request for it and its reply, and nobody holds this borrow then.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: the mapping is `length` bytes long and lives as long as `self`, the seals keep the file that
         // long, every byte pattern is a valid u8, and `&mut self` makes this the only borrow in this process.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
