@@ -158,12 +158,21 @@ impl Attacker {
 
     /// Asks for a session: the admitted one, or the code with which the host ends it.
     pub async fn enter(&self, address: SocketAddr) -> Result<Visit, Code> {
+        self.enter_wishing(address, session::StreamWishes::default()).await
+    }
+
+    /// The same, for a stream that is wished so.
+    pub async fn enter_wishing(
+        &self,
+        address: SocketAddr,
+        wishes: session::StreamWishes,
+    ) -> Result<Visit, Code> {
         let connection = self.dial(address, Plane::Session).await;
         let mut control: SessionControl = connection.open_control().await.map_err(pf_net::Closed::code)?;
         let hello = session::ClientMessage::Hello(session::SessionHello {
             versions: vec![pf_proto::VERSION],
             device_name: DeviceName::sanitise("attacker"),
-            wishes: session::StreamWishes::default(),
+            wishes,
         });
         let heard = async {
             control.send(&hello).await?;
@@ -198,6 +207,11 @@ impl Visit {
     /// Asks for a key frame, as a client does that lost a picture.
     pub async fn ask_for_key_frame(&mut self) {
         self.say(&session::ClientMessage::KeyFrameRequest { last_frame: 0 }).await;
+    }
+
+    /// What the host says next.
+    pub async fn hear(&mut self) -> session::HostMessage {
+        self.control.receive().await.unwrap().message
     }
 
     /// Says whatever a client may say.

@@ -2,6 +2,8 @@
 //!
 //! Both conversions are BT.709 in limited range, which is what the encoder writes into the stream.
 
+mod scale;
+
 use std::fmt;
 use std::ops::Range;
 
@@ -41,18 +43,44 @@ impl I420 {
     /// If the rows of `picture` start 4 GiB apart or more, which those of no desktop do.
     pub fn fill_from_bgrx(&mut self, picture: &Bgrx<'_>) {
         self.set_size(picture.size());
+        self.convert(picture, 0..picture.size().height);
+    }
+
+    /// Takes on these rows of `picture`, which has all others already; all of it when it has another size.
+    ///
+    /// # Panics
+    /// If the rows of `picture` start 4 GiB apart or more, which those of no desktop do.
+    pub fn fill_rows_from_bgrx(&mut self, picture: &Bgrx<'_>, rows: Range<u32>) {
+        if picture.size() == self.size {
+            self.convert(picture, rows);
+        } else {
+            self.fill_from_bgrx(picture);
+        }
+    }
+
+    /// Converts these rows of a picture of this size, and those that share samples of colour with them.
+    fn convert(&mut self, picture: &Bgrx<'_>, rows: Range<u32>) {
         let Size { width, height } = self.size;
+        let rows = (rows.start & !1)..rows.end.next_multiple_of(2).min(height);
+        if rows.is_empty() {
+            return;
+        }
         let (bytes, stride) = (picture.bytes(), picture.stride());
-        if let Some(pixels) = bytes.get(..stride.saturating_mul(height as usize)) {
-            self.convert_rows(0..height, pixels, stride);
+        let start_of = |row: u32| stride * row as usize;
+        if let Some(pixels) = bytes.get(start_of(rows.start)..start_of(rows.end)) {
+            self.convert_rows(rows, pixels, stride);
         } else {
             // The last row ends before its stride does, and the conversion takes whole pairs of rows only.
-            let last_pair = (height - 1) & !1;
-            let (above, below) = bytes.split_at(stride * last_pair as usize);
-            self.convert_rows(0..last_pair, above, stride);
+            let last_pair = (rows.end - 1) & !1;
+            self.convert_rows(
+                rows.start..last_pair,
+                &bytes[start_of(rows.start)..start_of(last_pair)],
+                stride,
+            );
             let row = width as usize * 4;
-            let packed: Vec<u8> = below.chunks(stride).flat_map(|bytes| &bytes[..row]).copied().collect();
-            self.convert_rows(last_pair..height, &packed, row);
+            let pair = bytes[start_of(last_pair)..].chunks(stride).take(2);
+            let packed: Vec<u8> = pair.flat_map(|bytes| &bytes[..row]).copied().collect();
+            self.convert_rows(last_pair..rows.end, &packed, row);
         }
         let (luma_stride, chroma) = (self.coded.width, chroma_size(self.size));
         let [y, u, v] = self.planes_mut();
@@ -355,6 +383,31 @@ mod tests {
             picture.fill_from_bgrx(&Bgrx::new(size, width as usize * 4, &bytes).unwrap());
             assert_eq!(picture.size(), size);
             assert_eq!(planes(&picture), planes(&filled(size, width as usize * 4, &bytes)));
+        }
+    }
+
+    /// Rows that share samples of colour with those beside them must not keep half of the old ones.
+    #[test]
+    fn rows_that_are_filled_are_as_if_all_were_and_others_are_left() {
+        for (size, gap) in [(Size::new(64, 64), 0), (Size::new(33, 17), 12), (Size::new(16, 1), 0)] {
+            let stride = size.width as usize * 4 + gap;
+            let old = vec![0x80; stride * size.height as usize];
+            for rows in [0..size.height, 0..1, 3..8, 4..5, 15..17, size.height - 1..size.height, 2..2] {
+                let rows = rows.start.min(size.height)..rows.end.min(size.height);
+                // What differs are these rows alone.
+                let mut new = old.clone();
+                let span = stride * rows.start as usize..stride * rows.end as usize;
+                for (at, byte) in new[span.clone()].iter_mut().enumerate() {
+                    *byte = (at * 31) as u8;
+                }
+                new.truncate(stride * size.height as usize - gap);
+                let mut picture = filled(size, stride, &old);
+                picture.fill_rows_from_bgrx(&Bgrx::new(size, stride, &new).unwrap(), rows.clone());
+                assert_eq!(planes(&picture), planes(&filled(size, stride, &new)), "{size}, {rows:?}");
+                let mut fresh = I420::new(Size::new(8, 8));
+                fresh.fill_rows_from_bgrx(&Bgrx::new(size, stride, &new).unwrap(), rows.clone());
+                assert_eq!(planes(&fresh), planes(&filled(size, stride, &new)), "from another size");
+            }
         }
     }
 

@@ -264,6 +264,10 @@ pub struct Figures {
     pub frames_sent: u64,
     /// Key frames that the client asked for since the session began.
     pub key_frames_asked: u64,
+    /// Pictures that were taken of the source since it was opened, for all sessions that share it.
+    pub captured: u64,
+    /// Pictures that were encoded of these, for all sessions and of all sizes.
+    pub encoded: u64,
     /// Where the time goes, in milliseconds: medians.
     pub latency_ms: LatencyMs,
 }
@@ -277,6 +281,8 @@ pub struct LatencyMs {
     pub queue: f64,
     /// In the encoder.
     pub encode: f64,
+    /// From encoded until all of it had left.
+    pub send: f64,
     /// On the link, one way: half a round trip.
     pub network: f64,
 }

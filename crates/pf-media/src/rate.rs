@@ -185,9 +185,10 @@ impl RateController {
             .map_or(ASSUMED_ROUND_TRIP, |micros| Duration::from_micros(micros.clamp(0, 1_000_000) as u64))
     }
 
-    /// The receiver asks for another ceiling.
+    /// The receiver asks for another ceiling, which may be below the floor of before.
     pub fn set_ceiling(&mut self, ceiling: u64) {
-        self.limits.ceiling = ceiling.max(self.limits.floor);
+        self.limits.floor = self.limits.floor.min(ceiling);
+        self.limits.ceiling = ceiling;
         self.rate = self.rate.min(self.limits.ceiling as f64);
     }
 

@@ -58,7 +58,12 @@ impl Transmitter {
 
     /// Whether a picture may be encoded and sent now: what was sent before is all but gone, and the path can take it.
     pub fn is_ready(&self, now: Micros) -> bool {
-        self.pacer.backlog(self.rate.pace()) < self.interval / 4 && self.rate.may_send(now)
+        self.backlog() < self.interval / 4 && self.rate.may_send(now)
+    }
+
+    /// How long what waits takes to leave.
+    pub fn backlog(&self) -> Duration {
+        self.pacer.backlog(self.rate.pace())
     }
 
     /// What an encoder should make in bits a second, so that headers and parity have room beside it.
@@ -133,6 +138,11 @@ impl Transmitter {
     /// The loss that parity is sized for, for figures.
     pub fn parity(&self) -> &ParitySizer {
         &self.parity
+    }
+
+    /// The receiver asks for a picture each `interval` at most.
+    pub fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
     }
 
     /// The receiver asks for another ceiling, in bits a second on the wire.

@@ -32,7 +32,7 @@ use crate::{
     gate::{Gate, SelfArmed},
     pairing, session,
     sound::House,
-    stream::{self, figures::Board},
+    stream::{self, figures::Board, source::Sources},
 };
 
 /// How many sessions there may be at once: each is a capture and an encode of its own.
@@ -172,6 +172,7 @@ impl Host {
         let studio = Arc::new(session::Studio {
             name: self.name,
             source: self.source,
+            sources: Sources::new(self.clock),
             sound: Arc::new(House::new(self.clock)),
             clock: self.clock,
             figures,

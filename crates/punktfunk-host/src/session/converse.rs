@@ -1,15 +1,24 @@
 //! What the two say to each other while there are pictures.
 
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use pf_net::{Connection, ControlError};
 use pf_proto::{
     Message,
-    session::{ClientDatagram, ClientMessage, HostMessage, StreamStarted, StreamWishes},
+    session::{ClientDatagram, ClientMessage, HostMessage, MAX_FRAME_TIMES, StreamStarted},
 };
 
-use super::{Control, End};
-use crate::{clock::Clock, sound::SessionSound, stream::Stream};
+use tokio::time::{self, MissedTickBehavior};
+
+use super::{
+    Control, End, Studio,
+    changes::{Changes, Due},
+    open,
+};
+use crate::{sound::SessionSound, stream::Stream};
 
 /// All that a session has while it streams.
 pub(super) struct Conversation {
@@ -19,12 +28,15 @@ pub(super) struct Conversation {
     pub(super) sound: SessionSound,
     /// What the client was told last.
     pub(super) started: StreamStarted,
-    pub(super) clock: Clock,
+    pub(super) changes: Changes,
+    pub(super) studio: Arc<Studio>,
 }
 
 impl Conversation {
     /// Answers the client for as long as there are pictures.
     pub(super) async fn run(mut self) -> End {
+        let mut telling = time::interval(FRAME_TIMES);
+        telling.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let handled = tokio::select! {
                 error = self.stream.ended() => return End::Failed(error),
@@ -39,6 +51,8 @@ impl Conversation {
                     Ok(received) => self.handle_message(received.message).await,
                     Err(error) => return error.into(),
                 },
+                due = self.changes.due(&self.stream) => self.handle_change(due).await,
+                _ = telling.tick() => self.tell_frame_times().await.map_err(End::from),
             };
             if let Err(end) = handled {
                 return end;
@@ -50,17 +64,35 @@ impl Conversation {
         match message {
             ClientMessage::KeyFrameRequest { .. } => self.stream.want_key_frame(),
             ClientMessage::ClockPing { sent } => self.answer_ping(sent).await?,
-            ClientMessage::Change(wishes) => self.change(&wishes).await?,
+            ClientMessage::Change(wishes) => self.changes.wish(wishes),
             ClientMessage::Input(_) => {}
             ClientMessage::Hello(_) => return Err(End::Misbehaved),
         }
         Ok(())
     }
 
-    /// Gives the client what it wishes from now on, and says what that is.
-    async fn change(&mut self, wishes: &StreamWishes) -> Result<(), ControlError> {
-        self.started.sound = self.sound.wish(wishes.sound, self.started.bits_per_second);
-        self.control.send(&HostMessage::StreamStarted(self.started.clone())).await.map(|_| ())
+    /// Gives the client what it wishes from now on, or says what that came to.
+    async fn handle_change(&mut self, due: Due) -> Result<(), End> {
+        match due {
+            Due::Change(wishes) => {
+                let Self { stream, sound, started, studio, .. } = self;
+                open::change(stream, sound, started, &wishes, studio).await.map_err(End::Failed)?;
+            }
+            Due::Answer => {
+                let size = self.stream.size();
+                (self.started.width, self.started.height) = (size.width, size.height);
+                self.control.send(&HostMessage::StreamStarted(self.started.clone())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells how long the host took for the pictures that left meanwhile.
+    async fn tell_frame_times(&mut self) -> Result<(), ControlError> {
+        for times in self.stream.departed().chunks(MAX_FRAME_TIMES) {
+            self.control.send(&HostMessage::FrameTimes(times.to_vec())).await?;
+        }
+        Ok(())
     }
 
     /// Takes in a datagram of the client. One that says nothing is as good as lost.
@@ -76,7 +108,10 @@ impl Conversation {
     }
 
     async fn answer_ping(&mut self, ping_sent: u64) -> Result<(), ControlError> {
-        let now = self.clock.media_time(Instant::now()).0;
+        let now = self.studio.clock.media_time(Instant::now()).0;
         self.control.send(&HostMessage::ClockPong { ping_sent, received: now, sent: now }).await.map(|_| ())
     }
 }
+
+/// How often the client is told how long the host took for its pictures.
+const FRAME_TIMES: Duration = Duration::from_millis(250);

@@ -1,5 +1,6 @@
 //! One session: from the handshake to the last picture.
 
+mod changes;
 mod converse;
 mod greet;
 mod open;
@@ -16,14 +17,16 @@ use crate::{
     clock::Clock,
     gate::{Gate, Line},
     sound::House,
-    stream::{StreamError, figures::Board},
+    stream::{StreamError, figures::Board, source::Sources},
 };
+use changes::Changes;
 use converse::Conversation;
 
 /// What every session of a host is made of.
 pub(crate) struct Studio {
     pub(crate) name: DeviceName,
     pub(crate) source: SourceConfig,
+    pub(crate) sources: Sources,
     pub(crate) sound: Arc<House>,
     pub(crate) clock: Clock,
     pub(crate) figures: Arc<Board>,
@@ -66,7 +69,7 @@ enum End {
     /// The two speak no version in common.
     NoCommonVersion,
     /// There are no more pictures.
-    Failed(StreamError),
+    Failed(Arc<StreamError>),
 }
 
 impl End {
@@ -97,7 +100,7 @@ async fn cut(line: &mut Line) -> End {
     }
 }
 
-async fn run(connection: &Connection, session: ConnectionId, role: Role, studio: &Studio) -> End {
+async fn run(connection: &Connection, session: ConnectionId, role: Role, studio: &Arc<Studio>) -> End {
     match begin(connection, session, role, studio).await {
         Ok(conversation) => conversation.run().await,
         Err(end) => end,
@@ -109,12 +112,14 @@ async fn begin(
     connection: &Connection,
     session: ConnectionId,
     role: Role,
-    studio: &Studio,
+    studio: &Arc<Studio>,
 ) -> Result<Conversation, End> {
     let (mut control, hello) = greet::greet(connection, role, studio).await?;
-    let (stream, sound, started) = open::open(connection, &hello, studio).await.map_err(End::Failed)?;
+    let (stream, sound, started) =
+        open::open(connection, &hello, studio).await.map_err(End::Failed)?;
     control.send(&HostMessage::StreamStarted(started.clone())).await?;
     studio.figures.put(session, stream.measures());
-    let (connection, clock) = (connection.clone(), studio.clock);
-    Ok(Conversation { connection, control, stream, sound, started, clock })
+    let (connection, studio) = (connection.clone(), Arc::clone(studio));
+    let changes = Changes::default();
+    Ok(Conversation { connection, control, stream, sound, started, changes, studio })
 }

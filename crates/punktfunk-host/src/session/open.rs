@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use pf_desktop::{SourceConfig, Stop};
+use pf_desktop::{SourceConfig, SourceKind, Stop};
 use pf_net::Connection;
-use pf_proto::session::{Offer, SessionHello, StreamStarted};
+use pf_proto::session::{Offer, SessionHello, StreamStarted, StreamWishes};
 
 use super::{Studio, greet::within_reason};
 use crate::{
-    sound::{SessionSound, left_for_pictures},
-    stream::{Opened, Stream, StreamError, Wishes},
+    sound::{Room, SessionSound, left_for_pictures},
+    stream::{Stream, StreamError, Wishes, source::Scene},
 };
 
 /// Opens the source and starts the stream and its sound, within what the client wishes and this host gives.
@@ -17,37 +17,74 @@ pub(super) async fn open(
     connection: &Connection,
     hello: &SessionHello,
     studio: &Studio,
-) -> Result<(Stream, SessionSound, StreamStarted), StreamError> {
+) -> Result<(Stream, SessionSound, StreamStarted), Arc<StreamError>> {
     let wishes = within_reason(&hello.wishes);
-    let stop = Stop::new()?;
+    let stop = Stop::new().map_err(StreamError::Thread)?;
     let stop_if_cancelled = StopOnDrop(Some(stop.clone()));
-    let mut config = SourceConfig { size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
-    let house = Arc::clone(&studio.sound);
-    let opening = tokio::task::spawn_blocking(move || {
-        config.kind = pf_desktop::choose(&config, &stop).kind;
-        let room = house.room(config.kind, &stop);
-        if let Ok(room) = &room {
-            let command = &mut config.virtual_display.command;
-            *command = command.take().map(|command| room.furnish(command));
-        }
-        Opened::open(&config, stop).map(|opened| (opened, room))
-    });
-    let (opened, room) = opening.await.map_err(std::io::Error::other)??;
-    let mut sound = SessionSound::new(room, connection.clone());
+    let (scene, room) = open_source(wishes, stop, studio).await?;
+    stop_if_cancelled.disarm();
     let pictures = Wishes { bitrate: left_for_pictures(hello.wishes.sound, wishes.bitrate), ..wishes };
+    let kind = scene.kind();
+    let stream = Stream::start(scene, pictures, connection.clone(), studio.clock)?;
+    let mut sound = SessionSound::new(room, connection.clone());
     let started = StreamStarted {
-        source: opened.kind().name().to_owned(),
-        width: opened.size().width,
-        height: opened.size().height,
+        source: kind.name().to_owned(),
+        width: stream.size().width,
+        height: stream.size().height,
         frames_per_second: wishes.fps.get(),
         bits_per_second: wishes.bitrate,
         sound: sound.wish(hello.wishes.sound, wishes.bitrate),
         keys_and_pointer: Offer::Withheld,
         gamepads: Offer::Withheld,
     };
-    let stream = opened.start(pictures, connection.clone(), studio.clock)?;
-    stop_if_cancelled.disarm();
     Ok((stream, sound, started))
+}
+
+/// Gives a session that streams something else, within what the client wishes from now on and this host gives.
+///
+/// What it comes to may show a while later: see [`Stream::settled`].
+pub(super) async fn change(
+    stream: &mut Stream,
+    sound: &mut SessionSound,
+    started: &mut StreamStarted,
+    wished: &StreamWishes,
+    studio: &Studio,
+) -> Result<(), Arc<StreamError>> {
+    let wishes = within_reason(wished);
+    let mut scene = Arc::clone(stream.scene());
+    if scene.kind() == SourceKind::Synthetic {
+        // It is made for a size and a speed, and others may watch the one that is open.
+        let (kind, stop) = (scene.kind(), Stop::new().map_err(StreamError::Thread)?);
+        let config = SourceConfig { kind, size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
+        scene = studio.sources.open(config, stop).await?;
+    }
+    let pictures = Wishes { bitrate: left_for_pictures(wished.sound, wishes.bitrate), ..wishes };
+    stream.change(scene, pictures)?;
+    started.frames_per_second = wishes.fps.get();
+    started.bits_per_second = wishes.bitrate;
+    started.sound = sound.wish(wished.sound, wishes.bitrate);
+    Ok(())
+}
+
+/// What is to be seen, and where it is heard or why it is not.
+async fn open_source(
+    wishes: Wishes,
+    stop: Stop,
+    studio: &Studio,
+) -> Result<(Arc<Scene>, Result<Arc<Room>, Offer>), StreamError> {
+    let mut config = SourceConfig { size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
+    let (house, stop_of_room) = (Arc::clone(&studio.sound), stop.clone());
+    let furnishing = tokio::task::spawn_blocking(move || {
+        config.kind = pf_desktop::choose(&config, &stop_of_room).kind;
+        let room = house.room(config.kind, &stop_of_room);
+        if let Ok(room) = &room {
+            let command = &mut config.virtual_display.command;
+            *command = command.take().map(|command| room.furnish(command));
+        }
+        (config, room)
+    });
+    let (config, room) = furnishing.await.map_err(std::io::Error::other)?;
+    Ok((studio.sources.open(config, stop).await?, room))
 }
 
 /// Stops a source that is still being opened when its session is cut.

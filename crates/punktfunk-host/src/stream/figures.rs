@@ -16,9 +16,10 @@ use pf_console::view::{Figures, LatencyMs};
 use pf_desktop::SourceKind;
 use pf_media::picture::Size;
 use pf_net::Connection;
+use pf_proto::session::FrameTime;
 use pf_trust::admission::ConnectionId;
 
-use super::outgoing::Path;
+use super::{source::Counts, viewer::Steps};
 
 /// Over how long is measured.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -47,17 +48,11 @@ impl Board {
 /// What one stream measures.
 pub(crate) struct Measures {
     source: SourceKind,
+    /// What was done for all sessions of the source.
+    counts: Arc<Counts>,
     connection: Connection,
     key_frames_asked: AtomicU64,
     sent: Mutex<Sent>,
-}
-
-/// How long the steps of a fresh picture took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Steps {
-    pub(super) capture: Duration,
-    pub(super) queue: Duration,
-    pub(super) encode: Duration,
 }
 
 /// The pictures that were sent.
@@ -71,11 +66,13 @@ struct Sent {
     pictures: VecDeque<(Instant, u64)>,
     /// Of those that were not sent before. Oldest first: those within [`WINDOW`], or else the last one.
     steps: VecDeque<(Instant, Steps)>,
+    /// How long pictures took to leave, by when that was told. As the steps.
+    sends: VecDeque<(Instant, Duration)>,
 }
 
 impl Measures {
-    pub(super) fn new(source: SourceKind, connection: Connection) -> Self {
-        Self { source, connection, key_frames_asked: AtomicU64::new(0), sent: Mutex::default() }
+    pub(super) fn new(source: SourceKind, counts: Arc<Counts>, connection: Connection) -> Self {
+        Self { source, counts, connection, key_frames_asked: AtomicU64::new(0), sent: Mutex::default() }
     }
 
     /// Notes a picture that is on its way; `steps` when it is a fresh one, and not one that stands still.
@@ -88,10 +85,18 @@ impl Measures {
         self.key_frames_asked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes what a report of the client says of the path.
-    pub(super) fn note_path(&self, path: Path) {
-        lock(&self.sent).loss = path.loss;
-        if path.asks_anew {
+    /// Notes pictures that have left.
+    pub(super) fn note_departures(&self, departed: &[FrameTime]) {
+        let now = Instant::now();
+        let sends = departed.iter().map(|time| (now, Duration::from_micros(time.send.into())));
+        lock(&self.sent).sends.extend(sends);
+    }
+
+    /// Notes what a report of the client says of the path: the share that is lost, and whether it is the first to ask for
+    /// a recovery.
+    pub(super) fn note_path(&self, loss: f64, asks_anew: bool) {
+        lock(&self.sent).loss = loss;
+        if asks_anew {
             self.note_key_frame_request();
         }
     }
@@ -111,10 +116,13 @@ impl Measures {
             rtt_ms: milliseconds(link.round_trip),
             frames_sent: sent.count,
             key_frames_asked: self.key_frames_asked.load(Ordering::Relaxed),
+            captured: self.counts.captured(),
+            encoded: self.counts.encoded(),
             latency_ms: LatencyMs {
-                capture: sent.median(|steps| steps.capture),
-                queue: sent.median(|steps| steps.queue),
-                encode: sent.median(|steps| steps.encode),
+                capture: median(&sent.steps, |steps| steps.capture),
+                queue: median(&sent.steps, |steps| steps.queue),
+                encode: median(&sent.steps, |steps| steps.encode),
+                send: median(&sent.sends, |send| *send),
                 network: milliseconds(link.round_trip / 2),
             },
         })
@@ -141,6 +149,9 @@ impl Sent {
         while self.steps.len() > 1 && self.steps.front().is_some_and(|(at, _)| is_old(*at)) {
             self.steps.pop_front();
         }
+        while self.sends.len() > 1 && self.sends.front().is_some_and(|(at, _)| is_old(*at)) {
+            self.sends.pop_front();
+        }
     }
 
     fn pictures_within_window(&self, now: Instant) -> usize {
@@ -153,16 +164,16 @@ impl Sent {
         let seconds = now.saturating_duration_since(*since).as_secs_f64().max(SHORTEST);
         bytes.saturating_sub(*before) as f64 * 8.0 / 1e6 / seconds
     }
+}
 
-    /// The median of a step, in milliseconds.
-    fn median(&self, step: impl Fn(&Steps) -> Duration) -> f64 {
-        let mut times: Vec<_> = self.steps.iter().map(|(_, steps)| step(steps)).collect();
-        let middle = times.len() / 2;
-        if times.is_empty() {
-            return 0.0;
-        }
-        milliseconds(*times.select_nth_unstable(middle).1)
+/// The median of a step, in milliseconds.
+fn median<T>(pictures: &VecDeque<(Instant, T)>, step: impl Fn(&T) -> Duration) -> f64 {
+    let mut times: Vec<_> = pictures.iter().map(|(_, times)| step(times)).collect();
+    let middle = times.len() / 2;
+    if times.is_empty() {
+        return 0.0;
     }
+    milliseconds(*times.select_nth_unstable(middle).1)
 }
 
 /// A rate over less than this says nothing, in seconds.
@@ -211,7 +222,7 @@ mod tests {
         assert!((59..=61).contains(&sent.pictures_within_window(now)));
         let bitrate = sent.megabits_per_second(now, 1_200_000);
         assert!((4.7..4.9).contains(&bitrate), "{bitrate}");
-        assert!((88.0..=92.0).contains(&sent.median(|steps| steps.encode)));
+        assert!((88.0..=92.0).contains(&median(&sent.steps, |steps| steps.encode)));
         assert!(sent.pictures.len() <= 62, "what is not needed is forgotten");
     }
 
@@ -225,7 +236,7 @@ mod tests {
         }
         let now = start + Duration::from_secs(4);
         assert_eq!(sent.steps.len(), 1);
-        assert!((sent.median(|steps| steps.encode) - 120.0).abs() < 0.01);
+        assert!((median(&sent.steps, |steps| steps.encode) - 120.0).abs() < 0.01);
         assert!(sent.megabits_per_second(now, 1_200_000).abs() < 0.001);
         sent.forget_before(now + ms(5000));
         assert_eq!(sent.pictures_within_window(now + ms(5000)), 0);

@@ -1,39 +1,41 @@
-//! The frame path of one session: from the source's picture to datagrams on the connection.
+//! From a source's picture to datagrams on the connections of those who watch it.
 //!
-//! Three threads: *capture* waits for pictures and converts each, *encode* takes the newest when the path has room for
-//! it, *send* puts each datagram on the connection when its time has come. When the encoder or the link is behind, the
-//! newest picture wins.
+//! Three folders, in the order in which a picture passes through:
+//!
+//! - [`source`]: what is open, and who shares it. One thread a source waits for its pictures and converts each.
+//! - [`encode`]: one thread for each *lane*, an encoder that some sessions share. It takes the newest picture when one of
+//!   them has room for it.
+//! - [`viewer`]: what each session has by itself. One thread a session puts each datagram on the connection when its
+//!   time has come.
+//!
+//! When an encoder or a link is behind, the newest picture wins. A session alone is the usual case, and then a picture
+//! is encoded only when its link has room. Several in a lane get what the first that has room gets; see
+//! `docs/decisions/`.
 //!
 //! Encoding and sending have a thread each because the end of a picture is still leaving when the next one is encoded: a
 //! thread for both would hold it back for as long as encoding takes, half of a picture's interval on a slow machine.
 //!
-//! Tokio brings the receiver's reports, and nothing here waits for it.
+//! Tokio brings the receivers' reports, and nothing here waits for it.
 
-mod capture;
+mod bell;
 mod encode;
 pub(crate) mod figures;
-mod newest;
-mod outgoing;
-mod transmit;
+pub(crate) mod source;
+mod viewer;
 
-use std::{
-    num::NonZeroU32,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroU32, sync::Arc};
 
-use pf_codec::{EncodeError, I420};
-use pf_desktop::{Source, SourceConfig, SourceError, SourceKind, Stop};
-use pf_media::{fec, picture::Size, rate::Limits, transmit::Transmitter};
+use pf_codec::EncodeError;
+use pf_desktop::SourceError;
+use pf_media::picture::Size;
 use pf_net::Connection;
-use pf_proto::{media, session::MediaFeedback};
-use tokio::sync::oneshot;
+use pf_proto::session::{FrameTime, MediaFeedback};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use figures::Measures;
-use newest::Newest;
-use outgoing::Outgoing;
+use source::{Scene, ViewerId};
+use viewer::Viewer;
 
 /// What a session streams when the client does not say.
 pub(crate) const DEFAULT_SIZE: Size = Size::new(1280, 720);
@@ -56,23 +58,13 @@ const LEAST_BITRATE: u64 = 500_000;
 /// within a second.
 const FIRST_BITRATE: u64 = 6_000_000;
 
-/// A picture on its way from capture to encode.
-struct Captured {
-    picture: I420,
-    /// When the source had it; a picture that stands still is as fresh as when it was looked at last.
-    at: Instant,
-    /// When it was ready to be encoded.
-    ready: Instant,
-}
-
-/// A running stream. Dropping it ends its threads and the source with them.
+/// A running stream. Dropping it ends it, and its source with the last one.
 pub(crate) struct Stream {
-    stop: Stop,
-    pictures: Arc<Newest<Captured>>,
-    outgoing: Arc<Outgoing>,
-    connection: Connection,
+    scene: Arc<Scene>,
+    viewer: Arc<Viewer>,
+    id: ViewerId,
     measures: Arc<Measures>,
-    ended: oneshot::Receiver<StreamError>,
+    ended: watch::Receiver<Option<Arc<StreamError>>>,
 }
 
 /// Why there are no more pictures.
@@ -97,86 +89,64 @@ pub(crate) struct Wishes {
     pub(crate) bitrate: u32,
 }
 
-/// A source that is open and sends nothing yet.
-pub(crate) struct Opened {
-    kind: SourceKind,
-    source: Box<dyn Source>,
-    stop: Stop,
-}
-
-impl Opened {
-    /// Opens the source; blocks while a virtual display starts. `stop` ends it from any thread.
-    pub(crate) fn open(config: &SourceConfig, stop: Stop) -> Result<Self, StreamError> {
-        // The first parity of a process takes 22 ms, of which no picture should be late.
-        fec::warm_up();
-        let kind = pf_desktop::choose(config, &stop).kind;
-        let source = pf_desktop::open(&SourceConfig { kind, ..config.clone() }, &stop)?;
-        Ok(Self { kind, source, stop })
-    }
-
-    /// Which source it is: what `auto` stood for.
-    pub(crate) fn kind(&self) -> SourceKind {
-        self.kind
-    }
-
-    /// The size of the first picture.
-    pub(crate) fn size(&self) -> Size {
-        self.source.size()
-    }
-
-    /// Starts sending pictures on `connection`.
+impl Stream {
+    /// Starts sending the pictures of `scene` on `connection`.
     pub(crate) fn start(
-        self,
+        scene: Arc<Scene>,
         wishes: Wishes,
         connection: Connection,
         clock: Clock,
-    ) -> Result<Stream, StreamError> {
-        let pictures = Arc::new(Newest::new());
-        let outgoing = Arc::new(Outgoing::new(clock, transmitter(clock, wishes)));
-        let (report, ended) = oneshot::channel();
-        let measures = Arc::new(Measures::new(self.kind, connection.clone()));
-        let stream = Stream { stop: self.stop, pictures, outgoing, connection, measures, ended };
-        stream.connection.follow_pace(Some(stream.outgoing.pace()));
-
-        let sending = transmit::start(stream.connection.clone(), Arc::clone(&stream.outgoing))?;
-        let encoding = encode::Encoding::new(
-            stream.connection.clone(),
-            clock,
-            wishes,
-            Arc::clone(&stream.outgoing),
-            Arc::clone(&stream.measures),
-        );
-        let (pictures, outgoing) = (Arc::clone(&stream.pictures), Arc::clone(&stream.outgoing));
-        let stop = stream.stop.clone();
-        let encoding = thread::Builder::new().name("encode".to_owned()).spawn(move || {
-            let encoded = encoding.run(&pictures);
-            pictures.close();
-            outgoing.close();
-            stop.stop();
-            // What it has to say was said to the connection.
-            let _ = sending.join();
-            encoded
-        })?;
-        capture::start(self.source, Arc::clone(&stream.pictures), encoding, report)?;
-        Ok(stream)
+    ) -> Result<Self, Arc<StreamError>> {
+        let (end, ended) = watch::channel(None);
+        let measures = Arc::new(Measures::new(scene.kind(), Arc::clone(scene.counts()), connection.clone()));
+        let viewer = Viewer::start(wishes, connection, Arc::clone(&measures), clock, end);
+        let viewer = Arc::new(viewer.map_err(StreamError::Thread)?);
+        let id = scene.join(Arc::clone(&viewer), wishes)?;
+        Ok(Self { scene, viewer, id, measures, ended })
     }
-}
 
-impl Stream {
+    /// Gives the client something else from now on, from `scene`, which may be another one.
+    pub(crate) fn change(&mut self, scene: Arc<Scene>, wishes: Wishes) -> Result<(), Arc<StreamError>> {
+        self.viewer.change(wishes);
+        if Arc::ptr_eq(&scene, &self.scene) {
+            return self.scene.change(self.id, wishes);
+        }
+        self.scene.leave(self.id);
+        self.id = scene.join(Arc::clone(&self.viewer), wishes)?;
+        self.scene = scene;
+        Ok(())
+    }
+
+    /// Where its pictures come from.
+    pub(crate) fn scene(&self) -> &Arc<Scene> {
+        &self.scene
+    }
+
+    /// The size of the pictures.
+    pub(crate) fn size(&self) -> Size {
+        self.scene.size_for(self.id)
+    }
+
+    /// Waits until the pictures are what the client was given, or never will be. Safe to cancel.
+    pub(crate) async fn settled(&self) {
+        self.scene.settled().await;
+    }
+
     /// The next picture becomes a key frame.
     pub(crate) fn want_key_frame(&self) {
-        self.measures.note_key_frame_request();
-        self.outgoing.want_key_frame();
+        self.viewer.want_key_frame();
     }
 
     /// Takes in a report of the client, and says which share of datagrams its path loses, 0 to 1.
     ///
     /// `beside` is what else leaves on the connection, in bits a second.
     pub(crate) fn handle_feedback(&self, feedback: &MediaFeedback, beside: u32) -> f64 {
-        let path = self.outgoing.handle_feedback(feedback);
-        self.connection.follow_pace(Some(path.pace + u64::from(beside)));
-        self.measures.note_path(path);
-        path.loss
+        self.viewer.handle_feedback(feedback, beside)
+    }
+
+    /// How long the last pictures took that have left and were not told of yet, oldest first.
+    pub(crate) fn departed(&self) -> Vec<FrameTime> {
+        self.viewer.departed()
     }
 
     /// What this stream measures of itself.
@@ -185,22 +155,16 @@ impl Stream {
     }
 
     /// Waits until there are no more pictures, and says why. Safe to cancel.
-    pub(crate) async fn ended(&mut self) -> StreamError {
-        (&mut self.ended).await.unwrap_or(StreamError::Source(SourceError::Stopped))
+    pub(crate) async fn ended(&self) -> Arc<StreamError> {
+        let mut ended = self.ended.clone();
+        let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        why.unwrap_or_else(|| Arc::new(StreamError::Source(SourceError::Stopped)))
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.stop.stop();
-        self.pictures.close();
-        self.outgoing.close();
+        self.scene.leave(self.id);
+        self.viewer.outgoing.close();
     }
-}
-
-fn transmitter(clock: Clock, wishes: Wishes) -> Transmitter {
-    let ceiling = u64::from(wishes.bitrate);
-    let limits = Limits { floor: LEAST_BITRATE.min(ceiling), start: FIRST_BITRATE.min(ceiling), ceiling };
-    let interval = Duration::from_secs(1) / wishes.fps.get();
-    Transmitter::new(clock.media_time(Instant::now()), media::Stream::Video, interval, limits)
 }

@@ -1,23 +1,18 @@
 //! The sending thread: puts each datagram on the connection when its time has come.
 
-use std::{
-    sync::Arc,
-    thread::{self, JoinHandle},
-};
+use std::{io, sync::Arc, thread};
 
 use pf_net::{Connection, DatagramError};
 
 use super::outgoing::Outgoing;
 
 /// Starts the thread, which ends with the stream or the connection and closes `outgoing` then.
-pub(super) fn start(
-    connection: Connection,
-    outgoing: Arc<Outgoing>,
-) -> Result<JoinHandle<()>, std::io::Error> {
+pub(super) fn start(connection: Connection, outgoing: Arc<Outgoing>) -> io::Result<()> {
     thread::Builder::new().name("send".to_owned()).spawn(move || {
         transmit(&connection, &outgoing);
         outgoing.close();
-    })
+    })?;
+    Ok(())
 }
 
 fn transmit(connection: &Connection, outgoing: &Outgoing) {
