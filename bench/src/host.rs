@@ -3,16 +3,17 @@
 use std::{
     io::{BufRead as _, BufReader},
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use pf_base::{Fingerprint, Pin};
+use pf_base::Fingerprint;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::program::{Place, own};
 
 /// How long the host may take for its next PIN.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,25 +28,24 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts one with the given source, on the given display.
-    pub(crate) fn start(source: &str, display: Option<&str>) -> Result<Self> {
+    /// One on this machine that sends synthetic pictures.
+    pub(crate) fn synthetic() -> Result<Self> {
+        let mut command = Place::Here.command(own("punktfunk-host")?);
+        command.args(["m3-host", "--source", "synthetic"]);
+        Self::start(&mut command, Ipv4Addr::LOCALHOST)
+    }
+
+    /// One there that mirrors a display.
+    pub(crate) fn mirroring(place: Place<'_>, address: Ipv4Addr, display: &str) -> Result<Self> {
+        let mut command = place.command(own("punktfunk-host")?);
+        command.args(["m3-host", "--source", "x11"]).env("DISPLAY", display);
+        Self::start(&mut command, address)
+    }
+
+    fn start(command: &mut Command, address: Ipv4Addr) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let mut command = Command::new(program("punktfunk-host")?);
-        command.args([
-            "m3-host",
-            "--json",
-            "--no-mdns",
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--source",
-            source,
-        ]);
+        command.args(["--json", "--no-mdns", "--bind", &address.to_string(), "--port", "0"]);
         command.arg("--data-dir").arg(data.path().join("host"));
-        if let Some(display) = display {
-            command.env("DISPLAY", display);
-        }
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let output = process.stdout.take().context("no output")?;
         let errors = process.stderr.take().context("no errors")?;
@@ -63,7 +63,7 @@ impl Host {
         let said: Value = serde_json::from_str(&line).context("the host did not start")?;
         let port = said["data"]["port"].as_u64().and_then(|port| port.try_into().ok());
         let fingerprint = said["data"]["fingerprint"].as_str().and_then(|text| text.parse().ok());
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.context("the host names no port")?));
+        let address = SocketAddr::from((address, port.context("the host names no port")?));
         let fingerprint = fingerprint.context("the host names no fingerprint")?;
         Ok(Self { process, pins, address, fingerprint, _data: data })
     }
@@ -81,9 +81,8 @@ impl Host {
     }
 
     /// The PIN that it takes next; each is handed out once.
-    pub(crate) fn next_pin(&self) -> Result<Pin> {
-        let pin = self.pins.recv_timeout(PATIENCE).context("the host shows no PIN")?;
-        Ok(Pin::parse(&pin)?)
+    pub(crate) fn next_pin(&self) -> Result<String> {
+        self.pins.recv_timeout(PATIENCE).context("the host shows no PIN")
     }
 }
 
@@ -93,11 +92,4 @@ impl Drop for Host {
         _ = self.process.kill();
         _ = self.process.wait();
     }
-}
-
-/// One of Punktfunk's programs, of the same build as this one.
-pub(crate) fn program(name: &str) -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name(name);
-    anyhow::ensure!(path.exists(), "{} is not built; `cargo xtask bench` builds it", path.display());
-    Ok(path)
 }

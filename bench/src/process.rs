@@ -17,6 +17,32 @@ pub(crate) fn cpu_time(id: u32) -> Result<Duration> {
     Ok(TICK * u32::try_from(user + system)?)
 }
 
+/// The time on processors that a process and all that it started have taken so far.
+pub(crate) fn cpu_time_of_all(id: u32) -> Result<Duration> {
+    let mut total = cpu_time(id)?;
+    for child in children(id) {
+        // One that has ended meanwhile counts no more.
+        total += cpu_time_of_all(child).unwrap_or_default();
+    }
+    Ok(total)
+}
+
+fn children(id: u32) -> Vec<u32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else { return Vec::new() };
+    let lists =
+        threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists.flat_map(|list| list.split(' ').filter_map(|id| id.parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+/// How many bytes have come by an interface of the network that a process is in.
+pub(crate) fn received(id: u32, interface: &str) -> Result<u64> {
+    let interfaces = fs::read_to_string(format!("/proc/{id}/net/dev")).context("the process is gone")?;
+    let mut lines = interfaces.lines().filter_map(|line| line.trim_start().split_once(':'));
+    let line = lines.find(|(name, _)| *name == interface);
+    let bytes = line.and_then(|(_, counters)| counters.split_whitespace().next()?.parse().ok());
+    bytes.with_context(|| format!("/proc/…/net/dev has no {interface}"))
+}
+
 /// The memory that a process has in use, in KiB.
 pub(crate) fn memory(id: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).context("the process is gone")?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use pf_base::DeviceName;
+use pf_base::{DeviceName, Pin};
 use pf_client::{Client, Connected, PictureSink, Play, Showing, Wishes};
 use pf_codec::I420View;
 use pf_media::picture::Size;
@@ -59,7 +59,7 @@ async fn ceremonies(host: &Host, bare: &BareClient) -> Result<(Vec<Duration>, Ve
         let directory = tempfile::tempdir()?;
         let client = open(&directory)?;
         let found = client.find(&host.address().to_string()).await?;
-        let pin = host.next_pin()?;
+        let pin = Pin::parse(&host.next_pin()?)?;
         sleep(REST).await;
         let started = Instant::now();
         client.pair(&found, pin).await?;
@@ -86,7 +86,7 @@ async fn admissions(host: &Host, bare: &BareClient) -> Result<Dials> {
     let directory = tempfile::tempdir()?;
     let client = open(&directory)?;
     let found = client.find(&host.address().to_string()).await?;
-    client.pair(&found, host.next_pin()?).await?;
+    client.pair(&found, Pin::parse(&host.next_pin()?)?).await?;
     // A small picture: what the last session leaves to do must not slow the next dial.
     let wishes = Wishes { size: Some(Size::new(320, 180)), ..Wishes::default() };
     let mut dials = Dials::default();

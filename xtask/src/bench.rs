@@ -6,24 +6,55 @@ use anyhow::{Result, bail};
 
 use crate::{
     browser, process,
-    setup::{Purpose, setup},
+    setup::{Purpose, setup, setup_peers},
 };
 
-/// Builds the programs for release and measures: the stream, or with `console` the console.
+/// What `pf-bench` measures, by its own words; `cargo xtask bench` alone is the first two.
+const WORDS: &[&str] = &["trust", "stream", "latency", "link", "clients", "quality", "soak", "all"];
+
+/// What is done on machines of the lab, or beside other programs.
+const WITH_PEERS: &[&str] = &["latency", "link", "all"];
+
+/// Where `--docs` has results go.
+const DOCS: &str = "--docs";
+
+/// Builds the programs for release and measures what the first argument says; the rest goes to `pf-bench`.
 pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Result<()> {
     match arguments {
         [] => {
-            setup(root, Purpose::Run)?;
-            build(root, &["--package", "punktfunk-host", "--package", "punktfunk"])?;
-            process::run_to_end(&mut process::cargo(root, ["run", "--release", "--package", "pf-bench"]))
+            prepare(root, &[])?;
+            measure(root, &["trust"])?;
+            measure(root, &["stream"])
         }
         ["console"] => {
             setup(root, Purpose::Test)?;
             build(root, &["--package", "punktfunk-host", "--package", "punktfunk", "--package", "pf-e2e"])?;
             browser::bench(root)
         }
-        other => bail!("cannot read {:?}: bench takes [console]", other.join(" ")),
+        [word, ..] if WORDS.contains(word) => {
+            prepare(root, arguments)?;
+            measure(root, arguments)
+        }
+        other => bail!("cannot read {:?}: bench takes console, or one of {}", other.join(" "), WORDS.join(", ")),
     }
+}
+
+fn prepare(root: &Path, arguments: &[&str]) -> Result<()> {
+    setup(root, Purpose::Run)?;
+    if arguments.first().is_some_and(|word| WITH_PEERS.contains(word)) {
+        setup_peers();
+    }
+    build(root, &["--package", "punktfunk-host", "--package", "punktfunk"])
+}
+
+/// Runs `pf-bench`; a bare `--docs` means the book of this work tree.
+fn measure(root: &Path, arguments: &[&str]) -> Result<()> {
+    let mut bench = process::cargo(root, ["run", "--release", "--package", "pf-bench", "--"]);
+    bench.args(arguments.iter().filter(|argument| **argument != DOCS));
+    if arguments.contains(&DOCS) {
+        bench.arg(DOCS).arg(root.join("docs"));
+    }
+    process::run_to_end(&mut bench)
 }
 
 fn build(root: &Path, packages: &[&str]) -> Result<()> {

@@ -42,6 +42,15 @@ pub(crate) fn setup(root: &Path, purpose: Purpose) -> Result<()> {
     Ok(())
 }
 
+/// Makes the machine ready to measure what a user could take instead. What is not to be had is said, and left out there.
+pub(crate) fn setup_peers() {
+    for package in PEERS.iter().filter(|package| !package.proof.holds()) {
+        if let Err(error) = install_packages(&[package]) {
+            println!("setup: goes on without {} ({}): {error:#}", package.name, package.why);
+        }
+    }
+}
+
 /// A tool that cargo builds and installs.
 pub(crate) struct Tool {
     /// The package, and the program that it installs.
@@ -197,6 +206,18 @@ const PACKAGES: &[Package] = &[
     test("pipewire-pulse", "how PipeWire speaks as PulseAudio does", Proof::Program("pipewire-pulse")),
     test("wireplumber", "what tells PipeWire where sound goes", Proof::Program("wireplumber")),
     test("git", "lists the files that tidy reads", Proof::Program("git")),
+];
+
+/// What Punktfunk is measured beside, and how the machines for that are made.
+const PEERS: &[Package] = &[
+    test("iproute2", "machines of their own for measured programs", Proof::Program("ip")),
+    test("tigervnc-standalone-server", "a VNC server that is an X server", Proof::Program("Xtigervnc")),
+    test("tigervnc-scraping-server", "a VNC server that mirrors one", Proof::Program("X0tigervnc")),
+    test("tigervnc-viewer", "the client of both", Proof::Program("xtigervncviewer")),
+    test("freerdp2-shadow-x11", "an RDP server that mirrors an X server", Proof::Program("freerdp-shadow-cli")),
+    test("freerdp2-x11", "its client", Proof::Program("xfreerdp")),
+    test("xpra", "another server that mirrors one, and its client", Proof::Program("xpra")),
+    test("python3-pil", "without which xpra shows nothing", Proof::PythonModule("PIL")),
 ];
 
 /// Browsers of Chromium's family, the better known to these tests first.
