@@ -233,6 +233,25 @@ fn hostile_reports(longest: usize) -> Vec<Vec<u8>> {
     reports
 }
 
+/// A table of stages with a hole in it, or whose rows have nothing to do with their sum, sends whoever looks for the time
+/// to the wrong place.
+#[test]
+fn every_stage_of_a_pictures_way_is_measured() {
+    let host = Host::m3().start();
+    let (report, _) = Viewer::paired_with(&host).watch(180);
+    let latency = &report["latency_ms"];
+    let percentile = |stage: &str, which: &str| latency[stage][which].as_f64().unwrap_or(-1.0);
+    let stages = ["capture", "encode", "queue", "network", "decode"];
+    for stage in stages.into_iter().chain(["total"]) {
+        let [p50, p95, p99] = ["p50", "p95", "p99"].map(|which| percentile(stage, which));
+        assert!(0.0 <= p50 && p50 <= p95 && p95 <= p99 && p99 > 0.0, "{stage}: {report}");
+    }
+    assert_eq!(latency["display"], Value::Null, "nobody looks");
+    let sum: f64 = stages.iter().map(|stage| percentile(stage, "p50")).sum();
+    let total = percentile("total", "p50");
+    assert!((sum - total).abs() < 1.0 + total / 3.0, "{sum} ms for {total} ms: {report}");
+}
+
 /// A person watches in a window, and closes it.
 #[test]
 fn the_window_shows_the_picture_and_ends_the_session_when_it_is_closed() {
@@ -274,6 +293,25 @@ fn the_window_shows_what_the_host_draws_at_whatever_size() {
     let report = session.finish().expect_success();
     assert!(report["frames_shown"].as_u64() >= Some(30), "{report}");
     assert!(report["latency_ms"]["display"]["p50"].as_f64() > Some(0.0), "{report}");
+}
+
+/// Whoever makes the window larger or smaller gets a desktop of that size, or at least no more than fits it.
+#[test]
+fn a_virtual_desktop_follows_the_window() {
+    let virtual_display = VirtualSession::new();
+    let host = virtual_display.host();
+    let (screen, viewer) = Viewer::paired_with(&host).on_a_screen();
+    let session = viewer.client.spawn(&["connect", &viewer.address]);
+    let window = until("the client's window", || screen.window("Punktfunk"));
+    virtual_display.await_display();
+    screen.resize(window, Size::new(1000, 600));
+    until("pictures of the window's size", || {
+        let figures = host.sessions().first()?["figures"].clone();
+        (figures["width"] == 1000 || figures["height"] == 600).then_some(())
+    });
+    screen.close(window);
+    let report = session.finish().expect_success();
+    assert!(report["width"] == 1000 || report["height"] == 600, "{report}");
 }
 
 /// Figures that cannot be read, that stay in the way, or whose keys the window does not hear.
