@@ -62,7 +62,7 @@ type Take = dyn Fn(&Stop) -> Result<Box<dyn Injector>, SourceError> + Send + Syn
 
 impl Seat {
     /// The seat that `take` opens.
-    pub(crate) fn new(
+    pub fn new(
         take: impl Fn(&Stop) -> Result<Box<dyn Injector>, SourceError> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(take))
