@@ -7,6 +7,7 @@ mod decoder;
 mod encoder;
 mod ffi;
 mod long_term;
+mod rate;
 
 pub use decoder::OpenH264Decoder;
 pub use encoder::OpenH264Encoder;

@@ -24,21 +24,65 @@
 
 mod h264;
 mod i420;
+#[cfg(feature = "x264")]
+mod x264;
 
 pub use h264::{OpenH264Decoder, OpenH264Encoder};
 pub use i420::{I420, I420View, Plane};
 use pf_media::packet::Reference;
 use pf_media::picture::Size;
 use thiserror::Error;
+#[cfg(feature = "x264")]
+pub use x264::X264Encoder;
 
 /// An encoder of the default backend.
 pub fn encoder(config: EncoderConfig) -> Result<Box<dyn VideoEncoder>, EncodeError> {
-    Ok(Box::new(OpenH264Encoder::new(config)?))
+    Backend::default().encoder(config)
 }
 
 /// A decoder of the default backend.
 pub fn decoder() -> Result<Box<dyn VideoDecoder>, DecodeError> {
     Ok(Box::new(OpenH264Decoder::new()?))
+}
+
+/// The library that encodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// OpenH264, built in from source.
+    #[cfg_attr(not(feature = "x264"), default)]
+    OpenH264,
+    /// x264, the system's library.
+    #[cfg(feature = "x264")]
+    #[default]
+    X264,
+}
+
+impl Backend {
+    /// Those that this build has.
+    pub const ALL: &[Self] = &[
+        Self::OpenH264,
+        #[cfg(feature = "x264")]
+        Self::X264,
+    ];
+
+    /// The name that people know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenH264 => "OpenH264",
+            #[cfg(feature = "x264")]
+            Self::X264 => "x264",
+        }
+    }
+
+    /// An encoder of this library.
+    pub fn encoder(self, config: EncoderConfig) -> Result<Box<dyn VideoEncoder>, EncodeError> {
+        match self {
+            Self::OpenH264 => Ok(Box::new(OpenH264Encoder::new(config)?)),
+            #[cfg(feature = "x264")]
+            Self::X264 => Ok(Box::new(X264Encoder::new(config)?)),
+        }
+    }
 }
 
 /// Turns pictures of one size into access units, one for one.
@@ -80,6 +124,27 @@ pub struct EncoderConfig {
     /// Threads to encode with, each on its own slice of the picture. Held between 1 and 4, and fewer where the
     /// picture is too low to cut.
     pub threads: u8,
+}
+
+impl EncoderConfig {
+    /// Held within what a backend takes, if the size is one that the codec can carry.
+    fn checked(self) -> Result<Self, EncodeError> {
+        if !self.size.is_streamable() || macroblocks(self.size) > MAX_MACROBLOCKS {
+            return Err(EncodeError::UnsupportedSize(self.size));
+        }
+        Ok(Self { fps: self.fps.max(1), bitrate: held_bitrate(self.bitrate), ..self })
+    }
+}
+
+/// Of how many blocks of 16 by 16 pixels a picture of `size` is made.
+fn macroblocks(size: Size) -> u32 {
+    let coded = i420::coded_size(size);
+    coded.width.div_ceil(16) * coded.height.div_ceil(16)
+}
+
+/// A rate within what an encoder is asked for.
+fn held_bitrate(bits_per_second: u32) -> u32 {
+    bits_per_second.clamp(MIN_BITRATE, MAX_BITRATE)
 }
 
 /// What a picture may be predicted from.
@@ -178,3 +243,6 @@ pub const MAX_ACCESS_UNIT: usize = 7_077_888;
 
 /// How many frames before it the one may be that a frame refers to: what the protocol can say.
 pub const MAX_REFERENCE: u32 = 1024;
+
+/// The most macroblocks in a picture: what H.264 level 5.2 can carry, 4096x2304 pixels.
+const MAX_MACROBLOCKS: u32 = 36_864;

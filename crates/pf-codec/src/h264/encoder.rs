@@ -2,14 +2,14 @@
 
 use openh264_sys2 as sys;
 use pf_media::packet::Reference;
-use pf_media::picture::Size;
 
 use super::{
     ffi::RawEncoder,
     long_term::{LongTerm, Plan},
+    rate::{Prediction, RateControl, Surveyor, Work},
 };
 use crate::i420::{I420, coded_size};
-use crate::{EncodeError, EncodedFrame, EncoderConfig, FrameKind, MAX_BITRATE, MIN_BITRATE, VideoEncoder};
+use crate::{EncodeError, EncodedFrame, EncoderConfig, FrameKind, VideoEncoder, held_bitrate, macroblocks};
 
 /// An H.264 encoder for live pictures: Constrained Baseline profile, no picture refers to more than one other.
 pub struct OpenH264Encoder {
@@ -20,6 +20,8 @@ pub struct OpenH264Encoder {
     next: u32,
     /// Pictures handed to the library, for its clock.
     pictures: i64,
+    surveyor: Surveyor,
+    rate: RateControl,
     access_unit: Vec<u8>,
 }
 
@@ -29,30 +31,41 @@ struct Encoder {
     long_term: LongTerm,
 }
 
+/// How coarse a picture is to come out.
+#[derive(Clone, Copy, Debug)]
+enum Coarseness {
+    /// As the rate allows, where there is so much to code.
+    ByRate(Work),
+    /// As coarse as can be.
+    Most,
+}
+
 impl OpenH264Encoder {
     /// An encoder for pictures of `config.size`.
     pub fn new(config: EncoderConfig) -> Result<Self, EncodeError> {
-        if !config.size.is_streamable() || macroblocks(config.size) > MAX_MACROBLOCKS {
-            return Err(EncodeError::UnsupportedSize(config.size));
-        }
-        let config = EncoderConfig {
-            fps: config.fps.max(1),
-            bitrate: config.bitrate.clamp(MIN_BITRATE, MAX_BITRATE),
-            ..config
-        };
+        let config = config.checked()?;
         let raw = Some(Encoder::new(&config)?);
-        Ok(Self { config, raw, next: 0, pictures: 0, access_unit: Vec::new() })
+        let uncompressed = f64::from(macroblocks(config.size)) * BITS_OF_MACROBLOCK;
+        let rate = RateControl::new(config.bitrate, config.fps, uncompressed / LEAST_COMPRESSION);
+        let surveyor = Surveyor::default();
+        Ok(Self { config, raw, next: 0, pictures: 0, surveyor, rate, access_unit: Vec::new() })
     }
 
-    /// Encodes into `self.access_unit` and says what came of it.
+    /// Encodes what was surveyed into `self.access_unit`, and says what came of it.
     fn encode_with(
         &mut self,
         encoder: &mut Encoder,
         picture: &I420,
         kind: FrameKind,
+        coarseness: Coarseness,
     ) -> Result<Reference, EncodeError> {
         let Encoder { raw, long_term } = encoder;
         let plan = long_term.plan(kind, self.next);
+        let prediction = if plan == Plan::Key { Prediction::Intra } else { Prediction::Inter };
+        raw.set_quantiser(match coarseness {
+            Coarseness::ByRate(work) => self.rate.choose(work, prediction),
+            Coarseness::Most => self.rate.choose_coarsest(),
+        })?;
         if let Some(settled) = long_term.settled() {
             raw.settle(settled)?;
         }
@@ -71,6 +84,7 @@ impl OpenH264Encoder {
             code => return Err(EncodeError::Backend { operation: "make a frame of a picture", code }),
         };
         long_term.made(self.next, made);
+        self.rate.spent(self.access_unit.len() * 8, prediction);
         Ok(match made {
             Plan::Key => Reference::Nothing,
             Plan::Previous { .. } => Reference::Previous,
@@ -81,12 +95,10 @@ impl OpenH264Encoder {
     /// Puts a new encoder in the place of this one and encodes with that.
     ///
     /// The library gives up on a picture that comes out larger than its buffer, as noise does right behind a still
-    /// picture, which it codes finely. At the lowest rate a new encoder starts coarsely.
+    /// picture, which it codes finely.
     fn encode_afresh(&mut self, encoder: &mut Encoder, picture: &I420) -> Result<Reference, EncodeError> {
-        *encoder = Encoder::new(&EncoderConfig { bitrate: MIN_BITRATE, ..self.config })?;
-        let reference = self.encode_with(encoder, picture, FrameKind::Key)?;
-        encoder.raw.set_bitrate(library_rate(&self.config))?;
-        Ok(reference)
+        *encoder = Encoder::new(&self.config)?;
+        self.encode_with(encoder, picture, FrameKind::Key, Coarseness::Most)
     }
 }
 
@@ -96,8 +108,10 @@ impl VideoEncoder for OpenH264Encoder {
             return Err(EncodeError::SizeChanged { expected: self.config.size, found: picture.size() });
         }
         let mut encoder = self.raw.take().map_or_else(|| Encoder::new(&self.config), Ok)?;
+        let coded = picture.coded();
+        let work = self.surveyor.survey(coded.planes()[0], coded.size().width as usize);
         let reference = self
-            .encode_with(&mut encoder, picture, kind)
+            .encode_with(&mut encoder, picture, kind, Coarseness::ByRate(work))
             .or_else(|_| self.encode_afresh(&mut encoder, picture))?;
         self.raw = Some(encoder);
         let number = self.next;
@@ -112,9 +126,8 @@ impl VideoEncoder for OpenH264Encoder {
     }
 
     fn set_bitrate(&mut self, bits_per_second: u32) {
-        self.config.bitrate = bits_per_second.clamp(MIN_BITRATE, MAX_BITRATE);
-        // Should the library refuse, the next picture sets up a new encoder with this rate.
-        self.raw.take_if(|encoder| encoder.raw.set_bitrate(library_rate(&self.config)).is_err());
+        self.config.bitrate = held_bitrate(bits_per_second);
+        self.rate.set_rate(self.config.bitrate, self.config.fps);
     }
 }
 
@@ -133,11 +146,9 @@ fn set_up(config: &EncoderConfig) -> Result<RawEncoder, EncodeError> {
         params.iPicHeight = coded.height.cast_signed();
         params.fMaxFrameRate = config.fps.min(MAX_FPS) as f32;
 
-        params.iRCMode = sys::RC_BITRATE_MODE;
-        params.iTargetBitrate = library_rate(config);
+        // Each picture is told its quantiser.
+        params.iRCMode = sys::RC_OFF_MODE;
         params.bEnableFrameSkip = false;
-        params.iMinQp = MIN_QP;
-        params.iMaxQp = MAX_QP;
 
         // Background detection would halve the time on a picture that hardly moves, but it leaves what stands
         // still as coarse as it was when it last moved: text that was scrolled would stay blurred.
@@ -159,7 +170,6 @@ fn set_up(config: &EncoderConfig) -> Result<RawEncoder, EncodeError> {
         layer.iVideoWidth = coded.width.cast_signed();
         layer.iVideoHeight = coded.height.cast_signed();
         layer.fFrameRate = params.fMaxFrameRate;
-        layer.iSpatialBitrate = params.iTargetBitrate;
         layer.uiProfileIdc = sys::PRO_BASELINE;
         layer.sSliceArgument.uiSliceMode =
             if slices > 1 { sys::SM_FIXEDSLCNUM_SLICE } else { sys::SM_SINGLE_SLICE };
@@ -175,27 +185,18 @@ fn set_up(config: &EncoderConfig) -> Result<RawEncoder, EncodeError> {
     })
 }
 
-/// The rate to ask the library for. It takes any frame rate above [`MAX_FPS`] for that, so each frame's share
-/// would come out too large there.
-fn library_rate(config: &EncoderConfig) -> i32 {
-    let rate = u64::from(config.bitrate) * u64::from(config.fps.min(MAX_FPS)) / u64::from(config.fps);
-    i32::try_from(rate).unwrap_or(i32::MAX)
-}
-
 /// Into how many slices to cut a picture, one for each thread.
 fn slices(threads: u8, coded_height: u32) -> u32 {
     let fitting = coded_height.div_ceil(16) / MIN_SLICE_ROWS;
     u32::from(threads.min(MAX_THREADS)).min(fitting).max(1)
 }
 
-/// Of how many blocks of 16 by 16 pixels a picture of `size` is made.
-fn macroblocks(size: Size) -> u32 {
-    let coded = coded_size(size);
-    coded.width.div_ceil(16) * coded.height.div_ceil(16)
-}
+/// Bits of 16 by 16 pixels in 4:2:0.
+const BITS_OF_MACROBLOCK: f64 = 16.0 * 16.0 * 1.5 * 8.0;
 
-/// The most macroblocks in a picture: what H.264 level 5.2 can carry, 4096x2304 pixels.
-const MAX_MACROBLOCKS: u32 = 36_864;
+/// By how much a picture is compressed at least, since the library fails where one takes more than its buffer: half
+/// as long as the picture itself for each of two slices. A quarter leaves room to be mistaken.
+const LEAST_COMPRESSION: f64 = 4.0;
 
 /// The highest frame rate that the library knows.
 const MAX_FPS: u32 = 60;
@@ -206,17 +207,11 @@ const MAX_THREADS: u8 = 4;
 /// The fewest rows of macroblocks in a slice: the library's rate control works on groups of up to this many.
 const MIN_SLICE_ROWS: u32 = 4;
 
-/// The finest and the coarsest that the quantiser may be. Finer than this shows no difference on a desktop (45 dB)
-/// and makes a cut to hard content larger still; the other end is H.264's own, so that hard content turns coarse
-/// before it goes over its rate. Left to itself the library stops at 42 and sends noise at five times its rate.
-const MIN_QP: i32 = 18;
-const MAX_QP: i32 = 51;
-
 #[cfg(test)]
 mod tests {
     use pf_media::picture::Size;
 
-    use super::{OpenH264Encoder, library_rate, slices};
+    use super::{OpenH264Encoder, slices};
     use crate::h264::{KEY_SLICE, SLICE, nal_unit_types};
     use crate::{EncoderConfig, FrameKind, I420, VideoEncoder};
 
@@ -250,14 +245,6 @@ mod tests {
         assert_eq!(slices(2, 16), 1);
         assert_eq!(slices(0, 1080), 1);
         assert_eq!(slices(255, 1080), 4);
-    }
-
-    #[test]
-    fn above_sixty_frames_a_second_each_still_gets_its_own_share() {
-        let config = |fps| EncoderConfig { size: Size::new(16, 16), fps, bitrate: 12_000_000, threads: 1 };
-        assert_eq!(library_rate(&config(30)), 12_000_000);
-        assert_eq!(library_rate(&config(60)), 12_000_000);
-        assert_eq!(library_rate(&config(240)), 3_000_000);
     }
 
     /// The stream must name the colours that `I420` converts to, or other decoders show a tint.

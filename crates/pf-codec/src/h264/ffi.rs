@@ -32,6 +32,8 @@ pub(super) struct RawEncoder {
     object: NonNull<sys::ISVCEncoder>,
     /// Where the library describes what it encoded; kept because it is several kilobytes long.
     output: Box<sys::SFrameBSInfo>,
+    /// The parameters as the library completed them: others than these would make it start afresh.
+    params: Box<sys::SEncParamExt>,
 }
 
 // SAFETY: the object is bound to no thread, and what the library shares between encoders, its pool of worker
@@ -45,18 +47,23 @@ impl RawEncoder {
         // SAFETY: the library writes one pointer.
         encoding("start", unsafe { Library::WelsCreateSVCEncoder(&raw mut object) })?;
         let object = NonNull::new(object).ok_or(EncodeError::Backend { operation: "start", code: 0 })?;
-        let mut this = Self { object, output: Box::default() };
+        let mut this = Self { object, output: Box::default(), params: Box::default() };
         this.set_option(sys::ENCODER_OPTION_TRACE_LEVEL, sys::WELS_LOG_QUIET)?;
 
-        let mut params = sys::SEncParamExt::default();
         let get_default_params = method(this.methods().GetDefaultParams);
         // SAFETY: the object lives, and the library fills in the structure.
-        let code = unsafe { get_default_params(this.object.as_ptr(), &raw mut params) };
+        let code = unsafe { get_default_params(this.object.as_ptr(), &raw mut *this.params) };
         encoding("give its defaults", code)?;
-        configure(&mut params);
+        configure(&mut this.params);
         let initialize = method(this.methods().InitializeExt);
         // SAFETY: the object lives, and the library copies what it needs of the structure.
-        encoding("take its parameters", unsafe { initialize(this.object.as_ptr(), &raw const params) })?;
+        encoding("take its parameters", unsafe {
+            initialize(this.object.as_ptr(), &raw const *this.params)
+        })?;
+        let get_option = method(this.methods().GetOption);
+        let (option, params) = (sys::ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, (&raw mut *this.params).cast());
+        // SAFETY: the object is set up, and the library fills in the structure, which is the option's own type.
+        encoding("show its parameters", unsafe { get_option(this.object.as_ptr(), option, params) })?;
         Ok(this)
     }
 
@@ -148,10 +155,14 @@ impl RawEncoder {
         self.set_option(sys::ENCODER_LTR_MARKING_PERIOD, if mark { 0 } else { u32::MAX })
     }
 
-    /// Sets the target rate in bits per second.
-    pub(super) fn set_bitrate(&mut self, bits_per_second: c_int) -> Result<(), EncodeError> {
-        let rate = sys::SBitrateInfo { iLayer: sys::SPATIAL_LAYER_ALL, iBitrate: bits_per_second };
-        self.set_option(sys::ENCODER_OPTION_BITRATE, rate)
+    /// Sets the quantiser of the next pictures, 0 to 51. It counts where the library's own rate control is off.
+    pub(super) fn set_quantiser(&mut self, quantiser: i32) -> Result<(), EncodeError> {
+        let layer = &mut self.params.sSpatialLayers[0];
+        if layer.iDLayerQp == quantiser {
+            return Ok(());
+        }
+        layer.iDLayerQp = quantiser;
+        self.set_option(sys::ENCODER_OPTION_SVC_ENCODE_PARAM_EXT, *self.params)
     }
 
     /// Sets an option. `T` must be the type that the library reads it as.
