@@ -363,7 +363,7 @@ fn watch(link: &Link) -> Result<Damage, LinkError> {
     Ok(damage)
 }
 
-/// Gives the display behind a Unix socket another size; whether its server could.
+/// Gives the display behind a Unix socket another size, and puts the pointer in its middle; whether its server could.
 pub(crate) fn resize_private(
     socket: UnixStream,
     cookie: &[u8],
@@ -372,7 +372,13 @@ pub(crate) fn resize_private(
 ) -> Result<bool, SourceError> {
     let link = Link::private(socket, cookie, stop)?;
     let root = link.screen().root;
-    resize_screen(&link, root, size)
+    let could = resize_screen(&link, root, size)?;
+    if could {
+        let (x, y) = (size.width as i16 / 2, size.height as i16 / 2);
+        let warp = || link.connection.warp_pointer(x11rb::NONE, root, 0, 0, 0, 0, x, y)?.check();
+        warp().map_err(|error| link.lost(error))?;
+    }
+    Ok(could)
 }
 
 /// Gives the screen another size, where the server can; whether it did.

@@ -12,9 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use pf_desktop::virtual_display::VirtualDisplay;
-use pf_desktop::{SessionCommand, Source as _, SourceError, VirtualConfig, VirtualSource};
+use pf_desktop::{SessionCommand, Sizing, Source as _, SourceError, VirtualConfig, VirtualSource};
 use pf_media::picture::Size;
 use rustix::process::{Pid, Signal, kill_process};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::Event;
+use x11rb::protocol::randr::{ConnectionExt as _, NotifyMask};
+use x11rb::protocol::xproto::ConnectionExt as _;
 use x11rb::rust_connection::{DefaultStream, RustConnection};
 
 use support::{Client, Trace, bounded_stop, dial, far, fps, next, next_where, script, until};
@@ -146,6 +150,114 @@ fn a_display_has_the_size_that_was_asked_for() {
         assert_eq!(source.size(), size);
         assert_eq!(next(&mut source, far()).unwrap().unwrap().size, size);
     }
+}
+
+/// Waits until clients of the display are told that it has this size, and its output a mode of that size.
+fn is_told(client: &Client, size: Size) {
+    loop {
+        let event = client.connection.wait_for_event().unwrap();
+        if let Event::RandrScreenChangeNotify(notify) = event
+            && Size::new(notify.width.into(), notify.height.into()) == size
+        {
+            break;
+        }
+    }
+    until("the output has that size", || {
+        let resources =
+            client.connection.randr_get_screen_resources_current(client.root).unwrap().reply().unwrap();
+        let time = resources.config_timestamp;
+        let crtc = client.connection.randr_get_crtc_info(resources.crtcs[0], time).unwrap().reply().unwrap();
+        Size::new(crtc.width.into(), crtc.height.into()) == size
+    });
+}
+
+/// A person who maximises the window gets a desktop of that size, and the programs on it rearrange themselves.
+#[test]
+fn a_display_follows_the_size_that_is_asked_for_while_it_runs() {
+    let mut source = open(None).unwrap();
+    let client = connect(&source.display().name(), Some(&source.display().authority())).unwrap();
+    client.connection.randr_query_version(1, 3).unwrap().reply().unwrap();
+    client.connection.randr_select_input(client.root, NotifyMask::SCREEN_CHANGE).unwrap().check().unwrap();
+    assert_eq!(next(&mut source, far()).unwrap().unwrap().size, SIZE);
+    for size in [Size::new(1920, 1080), Size::new(641, 363), Size::new(3840, 2160), SIZE] {
+        assert_eq!(source.change(size, fps(200)), Ok(Sizing::Follows));
+        next_where(&mut source, |pixels| pixels.size == size);
+        assert_eq!(source.size(), size);
+        is_told(&client, size);
+        let (right, bottom) = (size.width - 1, size.height - 1);
+        client.fill(RED, &[(right as i16, 0, 1, 1), (0, bottom as i16, 1, 1)]);
+        next_where(&mut source, |pixels| pixels.at(right, 0) == RED && pixels.at(0, bottom) == RED);
+    }
+}
+
+/// The display was larger for a moment when it began, and the pointer in the middle of that.
+#[test]
+fn the_pointer_begins_in_the_middle() {
+    let source = open(None).unwrap();
+    let client = connect(&source.display().name(), Some(&source.display().authority())).unwrap();
+    let pointer = client.connection.query_pointer(client.root).unwrap().reply().unwrap();
+    assert_eq!((pointer.root_x, pointer.root_y), (160, 120));
+}
+
+/// What was there before a display shrank must not come back when it grows.
+#[test]
+fn what_a_larger_display_adds_is_empty() {
+    let mut source = open(None).unwrap();
+    let client = connect(&source.display().name(), Some(&source.display().authority())).unwrap();
+    client.fill(RED, &[(0, 0, 320, 240)]);
+    next_where(&mut source, |pixels| pixels.at(300, 200) == RED);
+    let small = Size::new(160, 120);
+    for size in [small, SIZE] {
+        assert_eq!(source.change(size, fps(200)), Ok(Sizing::Follows));
+        next_where(&mut source, |pixels| pixels.size == size && (size == small || pixels.at(300, 200) == 0));
+    }
+}
+
+/// A window that is dragged larger goes through hundreds of sizes.
+#[test]
+fn sizes_do_not_pile_up() {
+    let mut source = open(None).unwrap();
+    let client = connect(&source.display().name(), Some(&source.display().authority())).unwrap();
+    client.connection.randr_query_version(1, 3).unwrap().reply().unwrap();
+    for turn in 0..50 {
+        assert_eq!(source.change(Size::new(300 + turn, 200), fps(200)), Ok(Sizing::Follows));
+    }
+    let resources =
+        client.connection.randr_get_screen_resources_current(client.root).unwrap().reply().unwrap();
+    assert_eq!(resources.modes.len(), 2, "the one that it began with, and the present one");
+    next_where(&mut source, |pixels| pixels.size == Size::new(349, 200));
+}
+
+#[test]
+fn a_size_beyond_what_a_display_has_room_for_is_not_taken() {
+    let mut source = open(None).unwrap();
+    assert_eq!(source.change(Size::new(4096, 2160), fps(200)), Ok(Sizing::Keeps));
+    assert_eq!(next(&mut source, far()).unwrap().unwrap().size, SIZE);
+    let large = Size::new(4096, 16);
+    let mut source = VirtualSource::open(large, fps(60), &config(None), &bounded_stop()).unwrap();
+    assert_eq!(next(&mut source, far()).unwrap().unwrap().size, large);
+}
+
+/// An X server from before 2018, or another program: the session has the size that it began with.
+#[test]
+fn a_server_that_keeps_its_size_begins_with_the_right_one() {
+    let scratch = support::scratch();
+    let starts = scratch.path().join("starts");
+    let line = format!("echo \"$@\" >> {}; exec Xvfb -extension RANDR \"$@\"", starts.display());
+    let server = script(scratch.path(), "server", &line);
+    let config = VirtualConfig { server, ..config(None) };
+    let mut source = VirtualSource::open(SIZE, fps(200), &config, &bounded_stop()).unwrap();
+    assert_eq!(next(&mut source, far()).unwrap().unwrap().size, SIZE);
+    assert_eq!(source.change(Size::new(160, 120), fps(200)), Ok(Sizing::Keeps));
+    let client = connect(&source.display().name(), Some(&source.display().authority())).unwrap();
+    client.fill(RED, &[(0, 0, 320, 240)]);
+    next_where(&mut source, |pixels| pixels.at(300, 200) == RED);
+    let home = source.display().authority().parent().unwrap().to_owned();
+    let servers = marked(home.to_str().unwrap()).into_iter().filter(|process| process.name == "Xvfb");
+    assert_eq!((servers.count(), fs::read_to_string(starts).unwrap().lines().count()), (1, 2));
+    let trace = Trace::of(&source.display().name());
+    drop(source);
+    assert!(!trace.is_left() && !home.exists());
 }
 
 #[test]

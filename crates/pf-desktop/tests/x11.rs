@@ -6,12 +6,14 @@ mod support;
 use std::time::{Duration, Instant};
 
 use pf_desktop::{
-    Choice, Source as _, SourceConfig, SourceError, SourceKind, VirtualConfig, X11Source, choose,
+    Choice, Rows, Sizing, Source as _, SourceConfig, SourceError, SourceKind, VirtualConfig, WaylandConfig,
+    X11Source, choose,
 };
 use pf_media::picture::Size;
 use pf_media::timecode::TimeCode;
 use rustix::process::Signal;
 use x11rb::protocol::randr::{ConnectionExt as _, Rotation};
+use x11rb::protocol::xproto::{ConfigureWindowAux, ConnectionExt as _, Window};
 
 use support::{Client, Pixels, XServer, bounded_stop, far, fps, next, next_where, settle};
 
@@ -139,6 +141,162 @@ fn the_last_change_always_shows() {
     }
     drop(draw);
     drawing.join().unwrap();
+}
+
+/// Draws one thing of many kinds anywhere: what is drawn over, uncovered, moved and pointed at.
+fn draw_anything(client: &Client, random: &mut impl FnMut(u32) -> u32, window: Window) {
+    let (x, y) = (random(640) as i16, random(480) as i16);
+    match random(7) {
+        0 => client.fill(random(1 << 24), &[(x, y, 1, 1)]),
+        1 => client.fill(random(1 << 24), &[(x, y, random(300) as u16, random(200) as u16)]),
+        2 => client.move_pointer(x, y),
+        3 => client.set_cursor(1 + random(30) as u16, [random(256) as u8, 99, 200]),
+        4 => {
+            let place = ConfigureWindowAux::new().x(i32::from(x)).y(i32::from(y)).width(1 + random(200));
+            client.connection.configure_window(window, &place).unwrap().check().unwrap();
+        }
+        5 => _ = client.connection.map_window(window).unwrap().check(),
+        _ => _ = client.connection.unmap_window(window).unwrap().check(),
+    }
+}
+
+/// A picture that is put together from what changed must be the one that a fresh look at the display gives: to the
+/// bit, with the pointer in it, also for whoever copies nothing but the rows that are said to have changed.
+fn is_never_stale(options: &[&str]) {
+    const TURNS: u32 = 40;
+    let server = XServer::xvfb("640x480x24", options);
+    let mut source = X11Source::open(Some(&server.name()), fps(1000), &bounded_stop()).unwrap();
+    let mut copy: Vec<u8> = Vec::new();
+    let (draw, turns) = std::sync::mpsc::channel::<()>();
+    let (drawn, is_drawn) = std::sync::mpsc::channel();
+    let client = server.client();
+    let drawing = std::thread::spawn(move || {
+        let mut random = support::random(7);
+        let window = client.window(0x0022_8844);
+        for () in turns {
+            for _ in 0..40 {
+                draw_anything(&client, &mut random, window);
+            }
+            client.finish();
+            drawn.send(()).unwrap();
+        }
+    });
+    let mut partial = 0;
+    for turn in 0..TURNS {
+        draw.send(()).unwrap();
+        let mut is_over = false;
+        // Pictures are taken while the drawing goes on, and until nothing is new any more.
+        loop {
+            is_over |= is_drawn.try_recv().is_ok();
+            let soon = Instant::now() + Duration::from_millis(20);
+            let Some(picture) = source.next_picture(soon).unwrap() else {
+                if is_over { break } else { continue }
+            };
+            let (bytes, stride) = (picture.pixels.bytes(), picture.pixels.stride());
+            copy.resize(bytes.len(), 0);
+            for rows in picture.changed.ranges() {
+                let span = rows.start as usize * stride..rows.end as usize * stride;
+                copy[span.clone()].copy_from_slice(&bytes[span]);
+            }
+            assert!(copy == bytes, "turn {turn}: rows changed that were not said to");
+            partial += u32::from(*picture.changed != Rows::all(Size::new(640, 480)));
+        }
+        let mut fresh = mirror(&server);
+        let fresh = fresh.next_picture(far()).unwrap().unwrap();
+        let differs = copy.iter().zip(fresh.pixels.bytes()).position(|(one, other)| one != other);
+        assert_eq!(differs.map(|at| (at / 4 % 640, at / 4 / 640)), None, "turn {turn}: stale at");
+    }
+    assert!(partial > TURNS, "what is tested here did not happen: {partial}");
+    drop(draw);
+    drawing.join().unwrap();
+}
+
+#[test]
+fn what_is_put_together_from_changes_is_never_stale() {
+    is_never_stale(&[]);
+}
+
+#[test]
+fn what_is_put_together_without_shared_memory_is_never_stale() {
+    is_never_stale(&["-extension", "MIT-SHM"]);
+}
+
+/// A change may be reported too late for the requests of the picture, and yet be older than it: without it the
+/// picture shows one window as it is and another as it was.
+#[test]
+fn a_picture_shows_everything_that_was_there_when_it_began() {
+    const FRAMES: u32 = 2000;
+    let server = XServer::xvfb("640x480x24", &[]);
+    let mut source = X11Source::open(Some(&server.name()), fps(1000), &bounded_stop()).unwrap();
+    let [upper, lower] = [server.client(), server.client()];
+    let (report, frames) = std::sync::mpsc::channel();
+    let drawing = std::thread::spawn(move || {
+        for frame in 1..=FRAMES {
+            upper.fill(frame, &[(0, 0, 9, 9)]);
+            lower.fill(frame, &[(0, 400, 9, 9)]);
+            upper.finish();
+            lower.finish();
+            report.send((frame, Instant::now())).unwrap();
+        }
+    });
+    let (mut drawn, mut shown) = ((0, Instant::now()), 0);
+    let mut reports = frames.into_iter().peekable();
+    while shown < FRAMES {
+        let pixels = next(&mut source, far()).unwrap().unwrap();
+        while let Some(report) = reports.next_if(|(_, at)| *at <= pixels.captured) {
+            drawn = report;
+        }
+        for (x, y) in [(4, 4), (4, 404)] {
+            assert!(pixels.at(x, y) >= drawn.0, "at {x},{y}: {} after {}", pixels.at(x, y), drawn.0);
+        }
+        shown = pixels.at(4, 4).min(pixels.at(4, 404));
+    }
+    drawing.join().unwrap();
+}
+
+/// A mouse is moved a hundred times a second and more: no pixels of the desktop need to be fetched for that.
+#[test]
+fn a_pointer_that_moves_changes_the_rows_that_it_is_in() {
+    let server = XServer::xvfb("320x240x24", &[]);
+    let client = server.client();
+    client.set_cursor(4, [200, 30, 50]);
+    client.move_pointer(100, 10);
+    let mut source = mirror(&server);
+    settle(&mut source);
+    client.move_pointer(30, 200);
+    let picture = source.next_picture(far()).unwrap().unwrap();
+    assert_eq!(picture.changed.ranges(), [10..14, 200..204]);
+}
+
+/// Games hold the pointer in its place: that the mouse moves is no reason to encode the same picture again.
+#[test]
+fn a_mouse_whose_pointer_stays_makes_no_pictures() {
+    let server = XServer::xvfb("320x240x24", &[]);
+    let client = server.client();
+    client.move_pointer(0, 0);
+    let mut source = mirror(&server);
+    settle(&mut source);
+    for _ in 0..5 {
+        client.push_pointer(-7, -7);
+        assert!(next(&mut source, Instant::now() + Duration::from_millis(20)).unwrap().is_none());
+    }
+    client.push_pointer(7, 7);
+    next(&mut source, far()).unwrap().unwrap();
+}
+
+/// A person at that desktop would not thank for having it resized by whoever looks on.
+#[test]
+fn a_mirrored_desktop_keeps_its_size_and_takes_another_rate() {
+    let server = XServer::xvfb("320x240x24", &[]);
+    let client = server.client();
+    let mut source = X11Source::open(Some(&server.name()), fps(1000), &bounded_stop()).unwrap();
+    assert_eq!(source.change(Size::new(160, 120), fps(1)), Ok(Sizing::Keeps));
+    for turn in 0..4 {
+        client.fill(turn * 40, &[(0, 0, 9, 9)]);
+        client.finish();
+        let pixels = next(&mut source, Instant::now()).unwrap();
+        assert_eq!(pixels.map(|pixels| pixels.size), (turn < 2).then_some(Size::new(320, 240)));
+    }
 }
 
 #[test]
@@ -385,6 +543,7 @@ fn auto(display: &str, server: &str) -> Choice {
         size: Size::new(320, 240),
         fps: fps(60),
         display: Some(display.to_owned()),
+        wayland: WaylandConfig { display: Some("/no/such/compositor".into()), output: None },
         virtual_display: VirtualConfig { server: server.into(), ..VirtualConfig::default() },
     };
     choose(&config, &bounded_stop())

@@ -19,7 +19,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::xfixes::ConnectionExt as _;
 use x11rb::protocol::xproto::{
-    ChangeWindowAttributesAux, ConnectionExt as _, CreateGCAux, Gcontext, Rectangle, Window,
+    ChangeWindowAttributesAux, ConnectionExt as _, CreateGCAux, CreateWindowAux, Gcontext, Rectangle, Window,
+    WindowClass,
 };
 use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
@@ -53,6 +54,15 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < limit, "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Numbers below the one asked for, the same ones for the same seed.
+pub(crate) fn random(seed: u64) -> impl FnMut(u32) -> u32 {
+    let mut state = seed;
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % u64::from(below)) as u32
     }
 }
 
@@ -217,6 +227,16 @@ impl Client {
         self.connection.flush().unwrap();
     }
 
+    /// A window of one colour, 100 x 80 pixels large, that no window manager touches and that is not shown yet.
+    pub(crate) fn window(&self, colour: u32) -> Window {
+        let window = self.connection.generate_id().unwrap();
+        let aux = CreateWindowAux::new().background_pixel(colour).override_redirect(1);
+        let class = WindowClass::INPUT_OUTPUT;
+        let created = self.connection.create_window(0, window, self.root, 9, 9, 100, 80, 3, class, 0, &aux);
+        created.unwrap().check().unwrap();
+        window
+    }
+
     /// Draws the time code at [`ORIGIN`].
     pub(crate) fn draw_code(&self, code: TimeCode) {
         for (shade, colour) in [(Shade::Black, 0), (Shade::White, 0x00FF_FFFF)] {
@@ -253,10 +273,19 @@ impl Client {
         self.connection.xfixes_hide_cursor(self.root).unwrap().check().unwrap();
     }
 
-    /// Moves the pointer as a mouse would.
+    /// Moves the pointer to a place, with the events of a mouse.
     pub(crate) fn move_pointer(&self, x: i16, y: i16) {
+        self.fake_motion(0, x, y);
+    }
+
+    /// Moves the mouse by so much, wherever that takes the pointer.
+    pub(crate) fn push_pointer(&self, x: i16, y: i16) {
+        self.fake_motion(1, x, y);
+    }
+
+    fn fake_motion(&self, is_relative: u8, x: i16, y: i16) {
         const MOTION_NOTIFY: u8 = 6;
-        let fake = self.connection.xtest_fake_input(MOTION_NOTIFY, 0, 0, self.root, x, y, 0);
+        let fake = self.connection.xtest_fake_input(MOTION_NOTIFY, is_relative, 0, self.root, x, y, 0);
         fake.unwrap().check().unwrap();
     }
 
