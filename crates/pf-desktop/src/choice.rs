@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::{SourceConfig, Stop, virtual_display, x11};
+use crate::{SourceConfig, Stop, virtual_display, wayland, x11};
 
 /// A source's name, as on a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,13 +16,15 @@ pub enum SourceKind {
     Synthetic,
     /// A running X display, mirrored.
     X11,
+    /// An output of a running Wayland compositor, mirrored.
+    Wayland,
     /// An X display of the session's own.
     Virtual,
 }
 
 impl SourceKind {
     /// Every kind, in the order in which a help text lists them.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Synthetic, Self::X11, Self::Virtual];
+    pub const ALL: [Self; 5] = [Self::Auto, Self::Synthetic, Self::X11, Self::Wayland, Self::Virtual];
 
     /// The name that [`FromStr`] takes.
     pub const fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl SourceKind {
             Self::Auto => "auto",
             Self::Synthetic => "synthetic",
             Self::X11 => "x11",
+            Self::Wayland => "wayland",
             Self::Virtual => "virtual",
         }
     }
@@ -52,7 +55,7 @@ impl FromStr for SourceKind {
 
 /// No source has this name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no video source {name:?}; there are auto, synthetic, x11 and virtual")]
+#[error("there is no video source {name:?}; there are auto, synthetic, x11, wayland and virtual")]
 pub struct UnknownSourceKind {
     name: String,
 }
@@ -68,24 +71,32 @@ pub struct Choice {
 
 /// Settles what `config.kind` stands for on this machine, now.
 ///
-/// `auto` is `x11` when the display answers and can be mirrored, else `virtual` when its X server is
-/// installed, else `synthetic`.
+/// `auto` is `wayland` when the compositor answers and can be mirrored, else `x11` when the display does, else `virtual`
+/// when its X server is installed, else `synthetic`. The X display of a Wayland compositor is none that can be mirrored.
 pub fn choose(config: &SourceConfig, stop: &Stop) -> Choice {
     if config.kind != SourceKind::Auto {
         return Choice { kind: config.kind, why: format!("{} was asked for", config.kind) };
     }
+    let no_wayland = match wayland::probe(&config.wayland, stop) {
+        Ok(display) => {
+            let why = format!("the Wayland compositor {display} answers");
+            return Choice { kind: SourceKind::Wayland, why };
+        }
+        Err(error) => error,
+    };
     let no_x11 = match x11::probe(config.display.as_deref(), stop) {
         Ok(display) => {
-            return Choice { kind: SourceKind::X11, why: format!("the X display {display} answers") };
+            let why = format!("{no_wayland}; the X display {display} answers");
+            return Choice { kind: SourceKind::X11, why };
         }
         Err(error) => error,
     };
     let server = &config.virtual_display.server;
     if virtual_display::is_installed(server) {
-        let why = format!("{no_x11}; {} is installed", server.display());
+        let why = format!("{no_wayland}; {no_x11}; {} is installed", server.display());
         Choice { kind: SourceKind::Virtual, why }
     } else {
-        let why = format!("{no_x11}; {} is not installed", server.display());
+        let why = format!("{no_wayland}; {no_x11}; {} is not installed", server.display());
         Choice { kind: SourceKind::Synthetic, why }
     }
 }

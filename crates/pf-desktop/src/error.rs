@@ -16,16 +16,42 @@ pub enum SourceError {
         /// What the connection attempt said.
         reason: String,
     },
+    /// Nothing answers at the Wayland compositor's socket, or it refuses us.
+    #[error("the Wayland compositor {display} does not answer: {reason}")]
+    NoCompositor {
+        /// The socket as named, or `$WAYLAND_DISPLAY`.
+        display: String,
+        /// What the connection attempt said.
+        reason: String,
+    },
+    /// The compositor lacks a protocol that mirroring or input is built on.
+    #[error("the Wayland compositor offers no {protocol}")]
+    MissingProtocol {
+        /// The protocol's name.
+        protocol: &'static str,
+    },
+    /// The compositor shows nothing, or nothing of this name.
+    #[error("the Wayland compositor has no output{}", .name.as_ref().map(|name| format!(" {name}")).unwrap_or_default())]
+    NoOutput {
+        /// The output that was asked for.
+        name: Option<String>,
+    },
+    /// The X display is a Wayland compositor's, which shows its programs on no screen that X knows.
+    #[error("the X display {display} belongs to a Wayland compositor and has no picture of its own")]
+    Xwayland {
+        /// The display as named, or `$DISPLAY`.
+        display: String,
+    },
     /// The X server lacks an extension that mirroring is built on.
     #[error("the X display offers no {extension} extension")]
     MissingExtension {
         /// The extension's name.
         extension: &'static str,
     },
-    /// The X screen's pixels are not 32-bit `BGRx`.
-    #[error("the X screen's pixels are not 32-bit BGRx but {found}")]
+    /// The display's pixels are not 32-bit `BGRx`.
+    #[error("the display's pixels are not 32-bit BGRx but {found}")]
     UnsupportedPixels {
-        /// Depth, bits per pixel, byte order and colour masks of the screen.
+        /// For an X screen its depth, bits per pixel, byte order and colour masks; for Wayland the formats.
         found: String,
     },
     /// The desktop, or the size asked for, is larger than Punktfunk streams, or empty.
@@ -86,8 +112,22 @@ impl SourceError {
             Self::NoDisplay { .. } => {
                 "set DISPLAY and XAUTHORITY to a running desktop's, or use the source `virtual` or `synthetic`"
             }
+            Self::NoCompositor { .. } => {
+                "set WAYLAND_DISPLAY and XDG_RUNTIME_DIR to a running desktop's, or use another source"
+            }
+            Self::MissingProtocol { .. } => {
+                "use a compositor on wlroots, such as sway, or the source `virtual`"
+            }
+            Self::NoOutput { .. } => {
+                "connect a screen or turn one on, check its name, or use the source `virtual`"
+            }
+            Self::Xwayland { .. } => {
+                "use the source `wayland`, or `virtual` where the compositor lets nobody see"
+            }
             Self::MissingExtension { .. } => "use another X server, or the source `virtual`",
-            Self::UnsupportedPixels { .. } => "run the X server at depth 24, or use the source `virtual`",
+            Self::UnsupportedPixels { .. } => {
+                "set the display to 24 bits a pixel, or use the source `virtual`"
+            }
             Self::UnstreamableSize { .. } => "ask for a smaller size, or lower the desktop's resolution",
             Self::ServerMissing { .. } => {
                 "install it (Debian and Ubuntu: apt install xvfb), or use the source `x11` or `synthetic`"

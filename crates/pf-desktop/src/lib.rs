@@ -1,12 +1,13 @@
-//! Video sources: synthetic, x11, and a virtual X display per session.
+//! Video sources: synthetic, x11, wayland, and a virtual X display per session.
 //!
 //! A [`Source`] hands out borrowed pictures in 32-bit `BGRx`, each at the moment at which there is something
 //! new to see, hardly faster than the rate asked for. [`open`] makes one from a [`SourceConfig`]:
 //!
 //! - `synthetic` paints a moving picture with a [time code](pf_media::timecode); it needs nothing.
 //! - `x11` mirrors a running X display, woken by its damage events.
+//! - `wayland` mirrors an output of a running Wayland compositor.
 //! - `virtual` starts an Xvfb of the session's own, runs a command in it, mirrors that, and follows the client's size.
-//! - `auto` takes the first of `x11`, `virtual` and `synthetic` that this machine offers.
+//! - `auto` takes the first of `wayland`, `x11`, `virtual` and `synthetic` that this machine offers.
 //!
 //! A source belongs to one thread, which may block in it; a [`Stop`] handle ends it from any other.
 //!
@@ -22,6 +23,7 @@ mod rows;
 mod stop;
 mod synthetic;
 pub mod virtual_display;
+mod wayland;
 mod x11;
 
 use std::num::NonZeroU32;
@@ -36,6 +38,7 @@ pub use rows::Rows;
 pub use stop::Stop;
 pub use synthetic::SyntheticSource;
 pub use virtual_display::{SessionCommand, VirtualConfig, VirtualSource};
+pub use wayland::{WaylandConfig, WaylandSource};
 pub use x11::X11Source;
 
 /// Something that makes pictures.
@@ -95,6 +98,8 @@ pub struct SourceConfig {
     pub fps: NonZeroU32,
     /// The display that `x11` mirrors, such as `:0`; `None` for `$DISPLAY`.
     pub display: Option<String>,
+    /// What `wayland` mirrors.
+    pub wayland: WaylandConfig,
     /// What a virtual display consists of.
     pub virtual_display: VirtualConfig,
 }
@@ -112,6 +117,9 @@ pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, Sourc
         }
         SourceKind::Synthetic => Ok(Box::new(SyntheticSource::new(config.size, config.fps, stop))),
         SourceKind::X11 => Ok(Box::new(X11Source::open(config.display.as_deref(), config.fps, stop)?)),
+        SourceKind::Wayland => {
+            Ok(Box::new(WaylandSource::open(&config.wayland, config.size, config.fps, stop)?))
+        }
         SourceKind::Virtual => {
             Ok(Box::new(VirtualSource::open(config.size, config.fps, &config.virtual_display, stop)?))
         }

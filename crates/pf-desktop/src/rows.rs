@@ -59,6 +59,12 @@ impl Rows {
         }
     }
 
+    /// Those of these rows that a picture of `size` has.
+    pub(crate) fn within(&self, size: Size) -> Self {
+        let ranges = self.ranges.iter().map(|range| range.start..range.end.min(size.height));
+        Self { ranges: ranges.filter(|range| !range.is_empty()).collect() }
+    }
+
     /// Forgets all rows.
     pub fn clear(&mut self) {
         self.ranges.clear();
@@ -117,6 +123,13 @@ mod tests {
         assert!(rows(&[5..5]).is_empty());
         assert_eq!(rows(&[0..1, 90..90]).ranges(), [0..1]);
         assert!(Rows::all(Size::new(5, 0)).is_empty());
+    }
+
+    #[test]
+    fn rows_below_a_picture_are_cut_off() {
+        let rows = rows(&[0..10, 100..200, 300..310]);
+        assert_eq!(rows.within(Size::new(1, 150)).ranges(), [0..10, 100..150]);
+        assert!(rows.within(Size::new(1, 0)).is_empty());
     }
 
     /// A row that gets lost is a line on the screen that stays old.

@@ -101,10 +101,13 @@ pub(crate) struct HostOptions {
     /// Listen on this address only. Default: all of them, IPv4 and IPv6.
     #[arg(long, value_name = "ADDR")]
     pub(crate) bind: Option<IpAddr>,
-    /// Where the pictures come from: `auto`, `synthetic`, `x11` (mirrors $DISPLAY) or `virtual` (an X display of
-    /// its own for each session).
+    /// Where the pictures come from: `auto`, `synthetic`, `x11` (mirrors $DISPLAY), `wayland` (mirrors an output of
+    /// $WAYLAND_DISPLAY) or `virtual` (an X display of its own for each session).
     #[arg(long, default_value = "auto", value_name = "SOURCE")]
     pub(crate) source: SourceKind,
+    /// Which output of a Wayland compositor to mirror, such as `DP-1`. Default: the first one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) output: Option<String>,
     /// What to run in each virtual display, as a shell command.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) command: Option<String>,

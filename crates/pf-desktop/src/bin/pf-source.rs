@@ -13,7 +13,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use pf_desktop::virtual_display::run_if_supervisor;
-use pf_desktop::{SessionCommand, Source, SourceConfig, SourceError, SourceKind, Stop, VirtualConfig};
+use pf_desktop::{
+    SessionCommand, Source, SourceConfig, SourceError, SourceKind, Stop, VirtualConfig, WaylandConfig,
+};
 use pf_media::picture::Size;
 
 fn main() -> ExitCode {
@@ -73,6 +75,7 @@ fn parse(mut words: impl Iterator<Item = OsString>) -> Result<(SourceConfig, Dur
         size: Size::new(1280, 720),
         fps: NonZeroU32::MIN.saturating_add(59),
         display: None,
+        wayland: WaylandConfig::default(),
         virtual_display: VirtualConfig::default(),
     };
     let mut length = Duration::MAX;
