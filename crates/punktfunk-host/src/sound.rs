@@ -8,7 +8,7 @@
 //! Sound goes out beside the pictures, as soon as it is encoded: it is a hundredth of them, and waits for nobody.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     ffi::OsString,
     io, mem,
     sync::{
@@ -59,8 +59,23 @@ pub(crate) struct SessionSound {
     room: Result<Arc<Room>, Offer>,
     connection: Connection,
     listener: Option<Listener>,
-    /// The share of datagrams that its path loses, in millionths.
+    losses: Mutex<Losses>,
+    /// The share of packets that its path loses, in millionths.
     loss: Arc<AtomicU32>,
+}
+
+/// How many packets a path lost, over ten seconds, as QUIC counts them.
+#[derive(Debug, Default)]
+struct Losses {
+    marks: VecDeque<Mark>,
+}
+
+/// What had been sent and lost by a moment.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    at: Instant,
+    sent: u64,
+    lost: u64,
 }
 
 /// How sound is cut and coded.
@@ -236,7 +251,7 @@ impl Drop for Tap {
 impl SessionSound {
     /// A session that hears nothing yet.
     pub(crate) fn new(room: Result<Arc<Room>, Offer>, connection: Connection) -> Self {
-        Self { room, connection, listener: None, loss: Arc::default() }
+        Self { room, connection, listener: None, losses: Mutex::default(), loss: Arc::default() }
     }
 
     /// Gives the session what it wishes, where the client takes `ceiling` bits a second of everything; says what it gets.
@@ -269,8 +284,14 @@ impl SessionSound {
         self.listener.as_ref().map_or(0, |listener| listener.coding.most_on_the_wire())
     }
 
-    /// The share of datagrams that the session's path loses, 0 to 1.
-    pub(crate) fn note_loss(&self, loss: f64) {
+    /// Looks at how many packets the session's path loses. `of_pictures` is the share that its receiver reports, 0 to 1.
+    ///
+    /// Reports know nothing of pictures that were lost as a whole, and on a desktop most are one packet; QUIC learns late
+    /// of a loss that just began. The larger counts.
+    pub(crate) fn note_loss(&self, of_pictures: f64) {
+        let figures = self.connection.figures();
+        let mark = Mark { at: Instant::now(), sent: figures.sent_packets, lost: figures.lost_packets };
+        let loss = lock(&self.losses).share(mark).max(of_pictures);
         self.loss.store((loss * f64::from(MILLION)) as u32, Ordering::Relaxed);
     }
 }
@@ -313,6 +334,22 @@ impl Coding {
     }
 }
 
+impl Losses {
+    /// The share that was lost until `now`, 0 to 1.
+    fn share(&mut self, now: Mark) -> f64 {
+        if self.marks.back().is_none_or(|last| now.at - last.at >= STEP) {
+            self.marks.push_back(now);
+        }
+        if self.marks.len() > STEPS {
+            self.marks.pop_front();
+        }
+        let Some(first) = self.marks.front() else { return 0.0 };
+        // A client that moved to another address has another path, which counts from 0.
+        let (sent, lost) = (now.sent.saturating_sub(first.sent), now.lost.saturating_sub(first.lost));
+        if sent < ENOUGH { 0.0 } else { (lost as f64 / sent as f64).min(1.0) }
+    }
+}
+
 /// A command with one more variable in its environment.
 fn with_variable(command: SessionCommand, name: &str, value: &str) -> SessionCommand {
     let words = match command {
@@ -338,6 +375,15 @@ const RATES: [(u32, u32); 3] =
 
 /// The bytes around the payloads of a datagram: of UDP and IPv6 48, QUIC 32, the packet's header 18.
 const AROUND: u32 = 98;
+
+/// Loss is looked at over so many steps of [`STEP`].
+const STEPS: usize = 10;
+
+/// See [`STEPS`].
+const STEP: Duration = Duration::from_secs(1);
+
+/// Of fewer packets a share means nothing.
+const ENOUGH: u64 = 50;
 
 /// How losses are counted.
 const MILLION: f32 = 1e6;
@@ -370,6 +416,27 @@ mod tests {
             }
             assert_eq!(left_for_pictures(SoundWish::Silent, ceiling), ceiling);
         }
+    }
+
+    /// A link that loses one in forty is to have two copies, and one that has recovered is to have one again.
+    #[test]
+    fn losses_are_counted_over_ten_seconds() {
+        let start = Instant::now();
+        let mut losses = Losses::default();
+        let mut mark = Mark { at: start, sent: 900, lost: 70 };
+        assert!(losses.share(mark).abs() < f64::EPSILON, "what was before says nothing");
+        let mut run = |seconds: u32, lost: u64| {
+            let mut share = 0.0;
+            for _ in 0..seconds * 40 {
+                mark.at += Duration::from_millis(25);
+                mark.sent += 10;
+                share = losses.share(mark);
+            }
+            mark.lost += lost;
+            share.max(losses.share(mark))
+        };
+        assert!(run(5, 50) > 0.02);
+        assert!(run(15, 0).abs() < f64::EPSILON);
     }
 
     /// What a session plays must not come out of the loudspeakers of another room.
