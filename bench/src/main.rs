@@ -109,14 +109,14 @@ fn main() -> Result<()> {
         What::Link => publish(link::measure(seconds)?),
         What::Clients => publish(clients::measure(seconds)?),
         What::Soak { minutes } => soak::run(minutes),
-        What::Quality => quality::measure(),
+        What::Quality => publish(quality::measure()?),
         What::All => {
             publish(trust()?)?;
             publish(stream()?)?;
             publish(latency(seconds, 3, Vec::new(), Vec::new())?)?;
             publish(link::measure(seconds)?)?;
             publish(clients::measure(seconds)?)?;
-            quality::measure()
+            publish(quality::measure()?)
         }
         What::BareHost => bare::serve(),
         What::Draw { display, scene, fps } => glass::draw(&display, scene, fps, &AtomicBool::new(false)),

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use pf_codec::{Backend, EncoderConfig, FrameKind, I420, I420View};
 use pf_media::picture::{Bgrx, Size};
 
-use crate::{process, table::percentile};
+use crate::{report::Section, table::percentile};
 use scenes::Scene;
 
 /// The argument that asks for this.
@@ -36,26 +36,27 @@ const LEARNING: u32 = FPS / 2;
 /// Over how many pictures a rate is to be held: a quarter of a second.
 const WINDOW: usize = FPS as usize / 4;
 
-/// Measures all scenes at all rates with each encoder that is built in, and prints a table.
-pub(crate) fn measure() -> Result<()> {
-    if cfg!(debug_assertions) {
-        eprintln!("This is a build for debugging: times mean little.");
-    }
-    println!(
-        "| scene | Mbit/s | encoder | PSNR | SSIM | rate | worst 250 ms | largest frame | encode p50 | p95 | decode p50 |"
-    );
-    println!("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+/// Measures all scenes at all rates with each encoder that is built in.
+pub(crate) fn measure() -> Result<Section> {
+    let mut text = HEAD.to_owned();
     for scene in Scene::ALL {
         for bitrate in RATES {
             for &backend in Backend::ALL {
                 let row = run(scene, bitrate, backend)?;
-                println!("| {} | {} | {} | {row} |", scene.name(), bitrate / 1_000_000, backend.name());
+                let row =
+                    format!("| {} | {} | {} | {row} |", scene.name(), bitrate / 1_000_000, backend.name());
+                eprintln!("{row}");
+                text = text + &row + "\n";
             }
         }
     }
-    println!("\n{}", process::machine());
-    Ok(())
+    Ok(Section { name: WORD, text, plots: Vec::new() })
 }
+
+const HEAD: &str = "\
+| scene | Mbit/s | encoder | PSNR | SSIM | rate | worst 250 ms | largest frame | encode p50 | p95 | decode p50 |
+| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+";
 
 /// What came of one scene at one rate.
 struct Row {

@@ -15,6 +15,12 @@ const WORDS: &[&str] = &["trust", "stream", "latency", "link", "clients", "quali
 /// What is done on machines of the lab, or beside other programs.
 const WITH_PEERS: &[&str] = &["latency", "link", "all"];
 
+/// What compares encoders: all that can be built here.
+const QUALITY: &str = "quality";
+
+/// What is there where x264 can be built in.
+const X264: &str = "/usr/include/x264.h";
+
 /// Where `--docs` has results go.
 const DOCS: &str = "--docs";
 
@@ -49,8 +55,11 @@ fn prepare(root: &Path, arguments: &[&str]) -> Result<()> {
 
 /// Runs `pf-bench`; a bare `--docs` means the book of this work tree.
 fn measure(root: &Path, arguments: &[&str]) -> Result<()> {
-    let mut bench = process::cargo(root, ["run", "--release", "--package", "pf-bench", "--"]);
-    bench.args(arguments.iter().filter(|argument| **argument != DOCS));
+    let mut bench = process::cargo(root, ["run", "--release", "--package", "pf-bench"]);
+    if arguments.first() == Some(&QUALITY) && Path::new(X264).exists() {
+        bench.args(["--features", "x264"]);
+    }
+    bench.arg("--").args(arguments.iter().filter(|argument| **argument != DOCS));
     if arguments.contains(&DOCS) {
         bench.arg(DOCS).arg(root.join("docs"));
     }

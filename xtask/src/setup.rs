@@ -205,6 +205,8 @@ const PACKAGES: &[Package] = &[
     test("pipewire", "another sound server", Proof::Program("pipewire")),
     test("pipewire-pulse", "how PipeWire speaks as PulseAudio does", Proof::Program("pipewire-pulse")),
     test("wireplumber", "what tells PipeWire where sound goes", Proof::Program("wireplumber")),
+    // The name of the library as compilers look for it, which the library alone does not bring.
+    test("libx264-dev", "the other encoder, behind a feature", Proof::Library("libx264.so ")),
     test("git", "lists the files that tidy reads", Proof::Program("git")),
 ];
 

@@ -85,6 +85,8 @@ fn steps<'a>(nextest: &[&'a str]) -> Vec<Step<'a>> {
         cargo("build", "build --workspace --all-targets"),
         own("the API's document is current", |root| codegen::check(root, Part::Openapi)),
         cargo("examples in the documentation", "test --workspace --doc"),
+        cargo("x264: lints", "clippy --package pf-codec --all-targets --features x264 -- -D warnings"),
+        cargo("x264: tests", "nextest run --package pf-codec --features x264"),
         own("the API keeps to its document", browser::api),
         own("browser tests", browser::test),
         Step { title: "tests", check: Check::Cargo(tests, None) },

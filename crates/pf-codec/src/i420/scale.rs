@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn thin_lines_are_blended_and_not_left_out() {
         let size = Size::new(64, 64);
-        let row = |y: u32| vec![if y % 2 == 0 { 0xff } else { 0 }; 64 * 4];
+        let row = |y: u32| vec![if y.is_multiple_of(2) { 0xff } else { 0 }; 64 * 4];
         let bytes: Vec<u8> = (0..64).flat_map(row).collect();
         let mut whole = I420::new(size);
         whole.fill_from_bgrx(&Bgrx::new(size, 64 * 4, &bytes).unwrap());
