@@ -14,6 +14,7 @@ mod clock;
 mod connect;
 mod failure;
 mod find;
+pub mod input;
 mod pair;
 mod session;
 mod spent;

@@ -7,7 +7,10 @@ use pf_base::{DeviceName, Pin};
 use pf_media::picture::Size;
 use pf_proto::session::SoundWish;
 
-use crate::window::Level;
+use crate::{
+    script::{Script, Slip},
+    window::Level,
+};
 
 /// Shows the desktop of a host on the local network. HOST is a name from `discover` or `hosts`, or `address[:port]`.
 #[derive(Parser)]
@@ -101,6 +104,9 @@ pub(crate) struct Connect {
     /// window, `off` without.
     #[arg(long, value_name = "on|off|10ms", value_parser = sound)]
     pub(crate) sound: Option<SoundWish>,
+    /// Do what this file says at the host; without --frames or --seconds, stop when it is done.
+    #[arg(long, value_name = "FILE", requires = "headless", value_parser = script)]
+    pub(crate) input_script: Option<Script>,
     /// Open the window over the whole screen. Ctrl+Alt+Shift+X changes that.
     #[arg(long, conflicts_with = "headless")]
     pub(crate) fullscreen: bool,
@@ -116,6 +122,11 @@ fn sound(text: &str) -> Result<SoundWish, String> {
         "10ms" => Ok(SoundWish::Ms10),
         _ => Err("it is on, off or 10ms".to_owned()),
     }
+}
+
+fn script(path: &str) -> Result<Script, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    text.parse().map_err(|slip: Slip| slip.to_string())
 }
 
 fn pin(text: &str) -> Result<Pin, String> {

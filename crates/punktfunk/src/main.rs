@@ -4,7 +4,9 @@
 
 mod cli;
 mod commands;
+mod keys;
 mod output;
+mod script;
 mod sentences;
 mod window;
 

@@ -9,6 +9,7 @@ use std::{
 
 use pf_client::{
     Client, Connected, Failure, Found, Heard, PictureSink, Play, Report, Session, Showing, Wishes,
+    input::Controls,
 };
 use pf_codec::I420View;
 use pf_media::picture::Size;
@@ -26,6 +27,7 @@ use super::{
 use crate::{
     cli::Connect,
     output::Output,
+    script::{self, Script},
     window::{self, Extent, Look, Screening, Sizing},
 };
 
@@ -61,8 +63,25 @@ type Ended = (Report, Value);
 
 async fn headless(client: &Client, options: &Connect, play: Play, json: bool) -> Result<Ended, Failure> {
     let (session, check_code) = open(client, options, wishes(options, HEADLESS_SIZE), json).await?;
-    let (report, result) = session.play(play, Box::new(Nowhere), interrupted()).await;
+    let controls = Controls::start(session.remote());
+    let is_bounded = play.frames.is_some() || play.duration.is_some();
+    let stop = async {
+        tokio::select! {
+            () = interrupted() => {}
+            () = played(options.input_script.clone(), controls, is_bounded) => {}
+        }
+    };
+    let (report, result) = session.play(play, Box::new(Nowhere), stop).await;
     result.map(|()| (report, check_code))
+}
+
+/// Plays a script. Returns at its end, if that is what ends the session.
+async fn played(script: Option<Script>, controls: Controls, is_bounded: bool) {
+    let Some(script) = script else { return std::future::pending().await };
+    script::play(script, controls).await;
+    if is_bounded {
+        std::future::pending().await
+    }
 }
 
 fn in_window(

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use pf_client::{Latencies, Percentiles, Report, SoundReport, Stage};
+use pf_proto::session::Offer;
 use serde_json::{Map, Value, json};
 
 /// For scripts; `started` is when the program did.
@@ -29,6 +30,8 @@ pub(super) fn view(report: &Report, started: Instant) -> Value {
         "rtt_ms": milliseconds(report.round_trip),
         "latency_ms": latencies(&report.latency),
         "sound": report.sound.as_ref().map(sound),
+        "keys_and_pointer": stream.map(|stream| offer(stream.keys_and_pointer)),
+        "gamepads": stream.map(|stream| offer(stream.gamepads)),
         "source": stream.map(|stream| stream.source.as_str()),
         "width": stream.map(|stream| stream.width),
         "height": stream.map(|stream| stream.height),
@@ -42,6 +45,18 @@ fn latencies(latency: &Latencies) -> Value {
         .filter_map(|stage| Some((stage.name().to_owned(), percentiles(&latency.of(stage)?))))
         .collect::<Map<_, _>>()
         .into()
+}
+
+/// Whether the host gives something, or why not.
+fn offer(offer: Offer) -> &'static str {
+    match offer {
+        Offer::Given => "given",
+        Offer::Withheld => "withheld",
+        Offer::NotAsked => "not_asked",
+        Offer::PairedOnly => "paired_only",
+        Offer::NotHere => "not_here",
+        Offer::Unavailable => "unavailable",
+    }
 }
 
 fn sound(sound: &SoundReport) -> Value {

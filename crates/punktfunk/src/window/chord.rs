@@ -13,6 +13,8 @@ pub(super) enum Chord {
     Figures,
     /// Fill the screen, or stop that: X.
     FullScreen,
+    /// Give the pointer to the host altogether, or take it back: Z.
+    Pointer,
 }
 
 /// What a key that goes down does to the window. The host must not get it then.
@@ -29,6 +31,7 @@ fn chord_of(modifiers: ModifiersState, letter: char) -> Option<Chord> {
     match letter {
         's' => Some(Chord::Figures),
         'x' => Some(Chord::FullScreen),
+        'z' => Some(Chord::Pointer),
         _ => None,
     }
 }
@@ -42,6 +45,7 @@ fn letter(key: &Key, place: PhysicalKey) -> Option<char> {
     typed.filter(char::is_ascii_alphabetic).or(match place {
         PhysicalKey::Code(KeyCode::KeyS) => Some('s'),
         PhysicalKey::Code(KeyCode::KeyX) => Some('x'),
+        PhysicalKey::Code(KeyCode::KeyZ) => Some('z'),
         _ => None,
     })
 }
@@ -60,6 +64,7 @@ mod tests {
         let all = ModifiersState::CONTROL | ModifiersState::ALT | ModifiersState::SHIFT;
         assert_eq!(chord_of(all, 's'), Some(Chord::Figures));
         assert_eq!(chord_of(all, 'x'), Some(Chord::FullScreen));
+        assert_eq!(chord_of(all, 'z'), Some(Chord::Pointer));
         assert_eq!(chord_of(all, 'a'), None);
         for missing in [ModifiersState::CONTROL, ModifiersState::ALT, ModifiersState::SHIFT] {
             assert_eq!(chord_of(all - missing, 's'), None);

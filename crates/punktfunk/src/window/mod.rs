@@ -5,6 +5,7 @@
 
 mod chord;
 mod follow;
+mod input;
 mod overlay;
 mod paint;
 mod picture;
@@ -12,19 +13,20 @@ mod shown;
 
 use std::{future::Future, time::Instant};
 
-use pf_client::{Failure, Live, PictureSink, Remote, Session, Wishes};
+use pf_client::{Failure, Live, PictureSink, Remote, Session, Wishes, input::Controls};
 use pf_media::picture::Size;
 use softbuffer::Context;
 use tokio::{runtime::Runtime, sync::oneshot};
 use winit::{
     application::ApplicationHandler,
-    event::WindowEvent,
+    event::{DeviceEvent, DeviceId, ElementState, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy, OwnedDisplayHandle},
     keyboard::ModifiersState,
     window::WindowId,
 };
 
 use chord::{Chord, chord};
+use input::Input;
 pub(crate) use overlay::Level;
 use overlay::Overlay;
 use picture::{Front, Planes, Sink};
@@ -55,7 +57,8 @@ impl Announcer {
     /// The host let us in; what is asked of the stream are `wishes`, and its size follows the window if `sizing` says so.
     pub(crate) fn begun(self, session: &Session, wishes: Wishes, sizing: Sizing) {
         // A window that is gone by now shows nothing.
-        let begun = Begun { remote: session.remote(), live: session.live(), wishes, sizing };
+        let input = Input::new(Controls::start(session.remote()));
+        let begun = Begun { remote: session.remote(), live: session.live(), input, wishes, sizing };
         let _ = self.0.send_event(Event::Begun(begun));
     }
 }
@@ -155,6 +158,7 @@ enum Event {
 struct Begun {
     remote: Remote,
     live: Live,
+    input: Input,
     wishes: Wishes,
     sizing: Sizing,
 }
@@ -206,9 +210,32 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
                 }
             }
             WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
-            WindowEvent::KeyboardInput { event, .. } => {
+            WindowEvent::KeyboardInput { event, is_synthetic, .. } => {
                 if let Some(chord) = chord(self.modifiers, &event) {
                     self.obey(chord);
+                } else if let Some(begun) = &self.begun {
+                    // A key that is down when the window gets the keyboard was pressed for another one.
+                    if !(is_synthetic && event.state == ElementState::Pressed) {
+                        begun.input.key(&event);
+                    }
+                }
+            }
+            WindowEvent::Focused(false) => self.leave(),
+            WindowEvent::CursorMoved { position, .. } => {
+                if let (Some(begun), Some(shown), Some(picture)) =
+                    (&self.begun, &self.shown, self.picture.view())
+                {
+                    begun.input.pointed(position, picture.size(), shown.size());
+                }
+            }
+            WindowEvent::MouseInput { state, button, .. } => {
+                if let Some(begun) = &self.begun {
+                    begun.input.button(button, state);
+                }
+            }
+            WindowEvent::MouseWheel { delta, .. } => {
+                if let (Some(begun), Some(shown)) = (&mut self.begun, &self.shown) {
+                    begun.input.wheel(delta, shown.scale());
                 }
             }
             WindowEvent::RedrawRequested => {
@@ -216,6 +243,12 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
                 self.give_up_on(drawn, events);
             }
             _ => {}
+        }
+    }
+
+    fn device_event(&mut self, _: &ActiveEventLoop, _: DeviceId, event: DeviceEvent) {
+        if let (Some(begun), DeviceEvent::MouseMotion { delta }) = (&mut self.begun, event) {
+            begun.input.moved(delta);
         }
     }
 
@@ -269,6 +302,20 @@ impl<B> App<B> {
                     shown.toggle_full_screen();
                 }
             }
+            Chord::Pointer => {
+                if let (Some(shown), Some(begun)) = (&self.shown, &mut self.begun) {
+                    let is_given = begun.input.toggle_pointer(shown.window());
+                    shown.set_title(&self.look, is_given);
+                }
+            }
+        }
+    }
+
+    /// The window no longer has the keyboard: nothing that is held may stay so at the host.
+    fn leave(&mut self) {
+        if let (Some(shown), Some(begun)) = (&self.shown, &mut self.begun) {
+            begun.input.leave(shown.window());
+            shown.set_title(&self.look, false);
         }
     }
 

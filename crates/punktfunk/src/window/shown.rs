@@ -44,7 +44,7 @@ impl Shown {
         let screen = screen_size(events);
         let size = Size::new(picture.width.min(screen.width), picture.height.min(screen.height));
         let attributes = Window::default_attributes()
-            .with_title(format!("{} – Punktfunk", look.title))
+            .with_title(title(look, false))
             .with_inner_size(PhysicalSize::new(size.width, size.height))
             .with_fullscreen((look.extent == Extent::FullScreen).then_some(Fullscreen::Borderless(None)));
         let window = Rc::new(events.create_window(attributes).map_err(|error| no_window(&error))?);
@@ -64,6 +64,20 @@ impl Shown {
     pub(super) fn toggle_full_screen(&self) {
         let is_full = self.window.fullscreen().is_some();
         self.window.set_fullscreen((!is_full).then_some(Fullscreen::Borderless(None)));
+    }
+
+    pub(super) fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// How large it is, in pixels of the screen.
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Says whose window it is, and how to get the pointer back where the host has it.
+    pub(super) fn set_title(&self, look: &Look, is_pointer_given: bool) {
+        self.window.set_title(&title(look, is_pointer_given));
     }
 
     /// How many pixels a point has.
@@ -90,5 +104,14 @@ impl Shown {
         self.window.pre_present_notify();
         canvas.present().map_err(|error| no_window(&error))?;
         Ok(Drawn::Yes)
+    }
+}
+
+fn title(look: &Look, is_pointer_given: bool) -> String {
+    let Look { title, .. } = look;
+    if is_pointer_given {
+        format!("{title} – Ctrl+Alt+Shift+Z gives the pointer back – Punktfunk")
+    } else {
+        format!("{title} – Punktfunk")
     }
 }
