@@ -18,7 +18,11 @@ use super::{
     changes::{Changes, Due},
     open,
 };
-use crate::{sound::SessionSound, stream::Stream};
+use crate::{
+    input::{self, Inbox},
+    sound::SessionSound,
+    stream::Stream,
+};
 
 /// All that a session has while it streams.
 pub(super) struct Conversation {
@@ -26,10 +30,14 @@ pub(super) struct Conversation {
     pub(super) control: Control,
     pub(super) stream: Stream,
     pub(super) sound: SessionSound,
+    /// Where what the person does goes; `None` for a guest.
+    pub(super) input: Option<Arc<Inbox>>,
     /// What the client was told last.
     pub(super) started: StreamStarted,
     pub(super) changes: Changes,
     pub(super) studio: Arc<Studio>,
+    /// When the client said something last.
+    pub(super) heard: Instant,
 }
 
 impl Conversation {
@@ -42,17 +50,24 @@ impl Conversation {
                 error = self.stream.ended() => return End::Failed(error),
                 datagram = self.connection.read_datagram() => match datagram {
                     Ok(datagram) => {
+                        self.heard = Instant::now();
                         self.handle_datagram(&datagram);
                         Ok(())
                     }
                     Err(_) => return End::Left,
                 },
                 received = self.control.receive() => match received {
-                    Ok(received) => self.handle_message(received.message).await,
+                    Ok(received) => {
+                        self.heard = Instant::now();
+                        self.handle_message(received.message).await
+                    }
                     Err(error) => return error.into(),
                 },
                 due = self.changes.due(&self.stream) => self.handle_change(due).await,
-                _ = telling.tick() => self.tell_frame_times().await.map_err(End::from),
+                _ = telling.tick() => {
+                    self.mind_silence();
+                    self.tell_frame_times().await.map_err(End::from)
+                }
             };
             if let Err(end) = handled {
                 return end;
@@ -65,7 +80,11 @@ impl Conversation {
             ClientMessage::KeyFrameRequest { .. } => self.stream.want_key_frame(),
             ClientMessage::ClockPing { sent } => self.answer_ping(sent).await?,
             ClientMessage::Change(wishes) => self.changes.wish(wishes),
-            ClientMessage::Input(_) => {}
+            ClientMessage::Input(event) => {
+                if let Some(input) = &self.input {
+                    input.event(event);
+                }
+            }
             ClientMessage::Hello(_) => return Err(End::Misbehaved),
         }
         Ok(())
@@ -95,6 +114,13 @@ impl Conversation {
         Ok(())
     }
 
+    /// Lets go of what the client holds when nothing is heard of it any more.
+    fn mind_silence(&self) {
+        if let Some(input) = self.input.as_ref().filter(|_| self.heard.elapsed() > input::SILENCE) {
+            input.release_all();
+        }
+    }
+
     /// Takes in a datagram of the client. One that says nothing is as good as lost.
     fn handle_datagram(&self, datagram: &[u8]) {
         match ClientDatagram::decode(datagram) {
@@ -102,7 +128,11 @@ impl Conversation {
                 let loss = self.stream.handle_feedback(&feedback, self.sound.most_on_the_wire());
                 self.sound.note_loss(loss);
             }
-            Ok(ClientDatagram::Input(_)) => {}
+            Ok(ClientDatagram::Input(state)) => {
+                if let Some(input) = &self.input {
+                    input.state(state);
+                }
+            }
             Err(error) => tracing::debug!(%error, "a client's datagram was refused"),
         }
     }

@@ -5,7 +5,7 @@ mod converse;
 mod greet;
 mod open;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use pf_base::{Code, DeviceName};
 use pf_desktop::SourceConfig;
@@ -16,6 +16,7 @@ use pf_trust::admission::{ConnectionId, Effect, Event, Peer, Role};
 use crate::{
     clock::Clock,
     gate::{Gate, Line},
+    input::SessionInput,
     sound::House,
     stream::{StreamError, figures::Board, source::Sources},
 };
@@ -46,16 +47,18 @@ pub(crate) async fn serve(arrival: Arrival, gate: Gate, studio: Arc<Studio>) {
     };
     let connection = arrival.admit();
     let session = line.connection();
+    let input = SessionInput::of(role);
     // The gate may cut the session at any moment from now on, also while its source is being opened.
     let end = tokio::select! {
         biased;
         end = cut(&mut line) => end,
-        end = run(&connection, session, role, &studio) => end,
+        end = run(&connection, session, role, &input, &studio) => end,
     };
     if let End::Failed(error) = &end {
         tracing::warn!(%error, "a session had no pictures to show");
     }
     connection.close(end.code());
+    input.end().await;
 }
 
 /// Why a session ended.
@@ -100,8 +103,14 @@ async fn cut(line: &mut Line) -> End {
     }
 }
 
-async fn run(connection: &Connection, session: ConnectionId, role: Role, studio: &Arc<Studio>) -> End {
-    match begin(connection, session, role, studio).await {
+async fn run(
+    connection: &Connection,
+    session: ConnectionId,
+    role: Role,
+    input: &SessionInput,
+    studio: &Arc<Studio>,
+) -> End {
+    match begin(connection, session, role, input, studio).await {
         Ok(conversation) => conversation.run().await,
         Err(end) => end,
     }
@@ -112,14 +121,16 @@ async fn begin(
     connection: &Connection,
     session: ConnectionId,
     role: Role,
+    input: &SessionInput,
     studio: &Arc<Studio>,
 ) -> Result<Conversation, End> {
     let (mut control, hello) = greet::greet(connection, role, studio).await?;
     let (stream, sound, started) =
-        open::open(connection, &hello, studio).await.map_err(End::Failed)?;
+        open::open(connection, &hello, input, studio).await.map_err(End::Failed)?;
     control.send(&HostMessage::StreamStarted(started.clone())).await?;
     studio.figures.put(session, stream.measures());
     let (connection, studio) = (connection.clone(), Arc::clone(studio));
-    let changes = Changes::default();
-    Ok(Conversation { connection, control, stream, sound, started, changes, studio })
+    let (changes, input) = (Changes::default(), input.inbox());
+    let heard = Instant::now();
+    Ok(Conversation { connection, control, stream, sound, input, started, changes, studio, heard })
 }

@@ -8,6 +8,7 @@ use pf_proto::session::{Offer, SessionHello, StreamStarted, StreamWishes};
 
 use super::{Studio, greet::within_reason};
 use crate::{
+    input::SessionInput,
     sound::{Room, SessionSound, left_for_pictures},
     stream::{Stream, StreamError, Wishes, source::Scene},
 };
@@ -16,6 +17,7 @@ use crate::{
 pub(super) async fn open(
     connection: &Connection,
     hello: &SessionHello,
+    input: &SessionInput,
     studio: &Studio,
 ) -> Result<(Stream, SessionSound, StreamStarted), Arc<StreamError>> {
     let wishes = within_reason(&hello.wishes);
@@ -27,6 +29,7 @@ pub(super) async fn open(
     let kind = scene.kind();
     let stream = Stream::start(scene, pictures, connection.clone(), studio.clock)?;
     let mut sound = SessionSound::new(room, connection.clone());
+    let offers = input.take(stream.scene().seat()).await;
     let started = StreamStarted {
         source: kind.name().to_owned(),
         width: stream.size().width,
@@ -34,8 +37,8 @@ pub(super) async fn open(
         frames_per_second: wishes.fps.get(),
         bits_per_second: wishes.bitrate,
         sound: sound.wish(hello.wishes.sound, wishes.bitrate),
-        keys_and_pointer: Offer::Withheld,
-        gamepads: Offer::Withheld,
+        keys_and_pointer: offers.keys_and_pointer,
+        gamepads: offers.gamepads,
     };
     Ok((stream, sound, started))
 }
