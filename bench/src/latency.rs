@@ -140,7 +140,7 @@ pub(crate) fn await_picture(screen: &XServer, show: &mut Show) -> Result<Watcher
     for patience in [FIRST_PICTURE, AFTER_SETTLING] {
         if let Err(error) = watcher.find(patience) {
             show.check()?;
-            return Err(error);
+            return Err(error.context(show.last_words()));
         }
         thread::sleep(SETTLE);
     }

@@ -227,6 +227,16 @@ impl Show {
         self.viewer.id()
     }
 
+    /// What both ends said last.
+    pub(crate) fn last_words(&self) -> String {
+        let server = match &self.server {
+            Server::Program(program) => program.last_words(),
+            // These speak for themselves.
+            Server::Host(_) | Server::Display(_) => String::new(),
+        };
+        format!("server: {server}\nclient: {}", self.viewer.last_words())
+    }
+
     /// Fails when the client or the server has ended.
     pub(crate) fn check(&mut self) -> Result<()> {
         if let Server::Program(program) = &mut self.server {

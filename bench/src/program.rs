@@ -134,7 +134,7 @@ impl Program {
     }
 
     /// The end of what it said.
-    fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let all = self.words();
         let lines: Vec<_> = all.lines().collect();
         lines[lines.len().saturating_sub(8)..].join("\n")

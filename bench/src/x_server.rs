@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     net::Ipv4Addr,
+    path::Path,
     process::Command,
 };
 
@@ -28,6 +29,7 @@ impl XServer {
     /// One that is a VNC server as well.
     pub(crate) fn tiger_vnc(place: Place<'_>, size: Size, address: Ipv4Addr, port: u16) -> Result<Self> {
         let mut command = place.command("Xtigervnc");
+        command.arg(free_number().context("every display is taken")?);
         command.args(["-noreset", "-nolisten", "tcp", "-depth", "24", "-geometry", &size.to_string()]);
         command.args(["-SecurityTypes", "None", "-AlwaysShared", "-interface", &address.to_string()]);
         command.args(["-rfbport", &port.to_string()]);
@@ -55,3 +57,15 @@ impl XServer {
         self.program.id()
     }
 }
+
+/// A display that nobody has. A server that chooses by itself in a network of its own would not see all that are taken.
+fn free_number() -> Option<String> {
+    let is_free = |number: &u32| {
+        let places = [format!("/tmp/.X11-unix/X{number}"), format!("/tmp/.X{number}-lock")];
+        !places.iter().any(|place| Path::new(place).exists())
+    };
+    (FIRST_NUMBER..FIRST_NUMBER + 1000).find(is_free).map(|number| format!(":{number}"))
+}
+
+/// Far from the numbers that servers choose by themselves.
+const FIRST_NUMBER: u32 = 500;

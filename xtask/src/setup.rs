@@ -81,6 +81,8 @@ enum Proof {
     PythonModule(&'static str),
     Library(&'static str),
     Font(&'static str),
+    /// For what only programs of the system see.
+    Dpkg(&'static str),
 }
 
 impl Proof {
@@ -94,6 +96,9 @@ impl Proof {
             Self::Library(name) => process::read(Command::new("/sbin/ldconfig").arg("-p"))
                 .is_ok_and(|libraries| libraries.contains(name)),
             Self::Font(file) => is_below(Path::new("/usr/share/fonts"), file),
+            Self::Dpkg(package) => {
+                Path::new("/var/lib/dpkg/info").join(package).with_extension("list").is_file()
+            }
         }
     }
 }
@@ -219,7 +224,8 @@ const PEERS: &[Package] = &[
     test("freerdp2-shadow-x11", "an RDP server that mirrors an X server", Proof::Program("freerdp-shadow-cli")),
     test("freerdp2-x11", "its client", Proof::Program("xfreerdp")),
     test("xpra", "another server that mirrors one, and its client", Proof::Program("xpra")),
-    test("python3-pil", "without which xpra shows nothing", Proof::PythonModule("PIL")),
+    test("python3-pil", "how xpra packs pictures", Proof::Dpkg("python3-pil")),
+    test("python3-gi-cairo", "how xpra shows them", Proof::Dpkg("python3-gi-cairo")),
 ];
 
 /// Browsers of Chromium's family, the better known to these tests first.

@@ -23,7 +23,8 @@ use crate::quality::scenes;
 /// What is on the desktop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scene {
-    /// A page of text on which two boxes move, a line is typed and a clock runs: a small part of it changes each time.
+    /// A page of text on which two windows move, a line is typed, output scrolls and a clock runs: a small part of it
+    /// changes each time.
     Desktop,
     /// A textured picture that moves as a whole, as games do.
     Panning,
@@ -137,15 +138,18 @@ impl<'c> Stage<'c> {
                 side.1,
             ),
         ];
-        for (area, colour) in boxes.iter().zip([0x002E_5A88, 0x00B0_4A3A]) {
+        for (row, (area, colour)) in (1000..).step_by(100).zip(boxes.iter().zip([0x00DD_E6F0, 0x00F0_E0DA])) {
             self.fill(colour, &[*area])?;
-            let bar = Rectangle { height: BAR.min(area.height), ..*area };
-            self.fill(0x00F0_C040, &[bar])?;
+            self.fill(0x002E_5A88, &[Rectangle { height: BAR.min(area.height), ..*area }])?;
+            self.fill_with_text(*area, colour, row)?;
         }
         let typed = (frame / 6 % LINE) as usize;
         let line = rectangle(40, (height - 30) as i16, LINE * LETTER, 18);
         let text: Vec<_> = (0..typed).map(|column| letter(7, column as u32)).collect();
         self.write(line, &text)?;
+        let output = rectangle(40, (height * 2 / 3) as i16, width / 3, height / 6);
+        self.fill(PAPER, &[output])?;
+        self.fill_with_text(output, PAPER, 5000 + frame / 6)?;
         let clock = rectangle((width - 120) as i16, 12, 16 * LETTER, 18);
         let (seconds, parts) = (frame / 60, frame % 60);
         let time =
@@ -154,7 +158,19 @@ impl<'c> Stage<'c> {
         let before = std::mem::replace(&mut self.boxes, boxes.to_vec());
         let moved = before.iter().zip(boxes).map(|(before, now)| around(*before, now));
         let moved: Vec<_> = if before.is_empty() { boxes.to_vec() } else { moved.collect() };
-        Ok(moved.into_iter().chain([line, clock]).collect())
+        Ok(moved.into_iter().chain([line, output, clock]).collect())
+    }
+
+    /// Fills a window below its bar with lines of text.
+    fn fill_with_text(&self, area: Rectangle, paper: u32, first: u32) -> Result<()> {
+        self.connection.change_gc(self.context, &ChangeGCAux::new().foreground(INK).background(paper))?;
+        let columns = u32::from(area.width).saturating_sub(16) / LETTER;
+        let lines = (area.y + BAR as i16 + 14..area.y + area.height as i16 - 4).step_by(16);
+        for (row, y) in (first..).zip(lines) {
+            let text: Vec<_> = (0..columns).map(|column| letter(row, column)).collect();
+            self.connection.image_text8(self.back, self.context, area.x + 8, y, &text)?;
+        }
+        Ok(())
     }
 
     /// The page: paragraphs between margins, and a bar at the top.
