@@ -7,7 +7,7 @@
 //! so that nothing is lost in between. The pointer is painted in by the compositor.
 //!
 //! An output that nobody sits before, as a compositor without a screen has, takes on the size that is asked for. All
-//! others keep theirs. Where there is no output at all, sway is asked for one, which goes when the source does.
+//! others keep theirs. Where there is no output at all, sway is asked for one, which goes with the source if sway can.
 
 mod buffer;
 mod camera;
@@ -86,7 +86,7 @@ enum Stage {
     Asked(Instant),
 }
 
-/// An output that sway was asked for; it goes with this.
+/// An output that sway was asked for; it goes with this if sway can take it away.
 struct Added {
     sway: Sway,
     name: String,
@@ -107,7 +107,7 @@ impl WaylandSource {
         link.round_trip()?;
         let mut added = None;
         if link.desk.outputs.is_empty() && config.output.is_none() {
-            added = light_up(&mut link, manager.as_ref(), size, fps)?;
+            added = add_output(&mut link)?;
         }
         let output = find(&link.desk.outputs, config.output.as_deref())?;
         let (global, name) = (output.global, output.name.clone());
@@ -313,7 +313,10 @@ impl Drop for Added {
     fn drop(&mut self) {
         match self.sway.remove_output(&self.name) {
             Ok(true) => {}
-            Ok(false) => tracing::warn!(output = self.name, "sway keeps the output that was added to it"),
+            // The next session finds it.
+            Ok(false) => {
+                tracing::info!(output = self.name, "this sway keeps the output that was added to it")
+            }
             Err(error) => tracing::debug!(%error, "the output that was added to sway is not taken away"),
         }
     }
@@ -331,25 +334,14 @@ pub(crate) fn probe(config: &WaylandConfig, stop: &Stop) -> Result<String, Sourc
     }
 }
 
-/// Turns on an output into nothing, or has sway add one, where there is no output; nothing where neither can be.
-fn light_up(
-    link: &mut Link<Camera>,
-    manager: Option<&ZwlrOutputManagerV1>,
-    size: Size,
-    fps: NonZeroU32,
-) -> Result<Option<Added>, SourceError> {
+/// Has sway add an output; nothing where the compositor is another one.
+fn add_output(link: &mut Link<Camera>) -> Result<Option<Added>, SourceError> {
     let Some(mut sway) = Sway::beside(&link.socket) else { return Ok(None) };
-    let is_lit = match (manager, link.desk.own.heads.spare()) {
-        (Some(manager), Some(name)) => heads::set(link, manager, &name, size, fps)?,
-        _ => sway.add_output()?,
-    };
-    if !is_lit {
+    if !sway.add_output()? {
         return Ok(None);
     }
-    let name = link.until(|desk| {
-        desk.outputs.first().map(|output| output.name.clone()).filter(|name| !name.is_empty())
-    })?;
-    link.round_trip()?;
+    let name = |output: &Output| Some(output.name.clone()).filter(|name| !name.is_empty());
+    let name = link.until(|desk| desk.outputs.first().and_then(name))?;
     tracing::info!(output = name, "the compositor had no output: one was added");
     Ok(Some(Added { sway, name }))
 }

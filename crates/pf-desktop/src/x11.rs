@@ -21,6 +21,7 @@ mod injector;
 mod link;
 mod randr;
 mod typing;
+mod xwayland;
 
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -326,6 +327,9 @@ impl Source for X11Source {
 pub(crate) fn probe(display: Option<&str>, stop: &Stop) -> Result<String, SourceError> {
     let link = Link::named(display, stop)?;
     check(&link)?;
+    if xwayland::is_xwayland(&link).map_err(|error| link.lost(error))? {
+        return Err(SourceError::Xwayland { display: link::display_name(display) });
+    }
     streamable(link.root_size()?)?;
     Ok(link::display_name(display))
 }

@@ -18,7 +18,6 @@ use wayland_protocols_wlr::output_management::v1::client::zwlr_output_mode_v1::Z
 
 use super::camera::Camera;
 use super::link::{Desk, Link};
-use super::output::is_headless;
 use crate::SourceError;
 
 /// All outputs of the compositor, also those that are off.
@@ -45,15 +44,7 @@ enum Verdict {
     Outdated,
 }
 
-impl Heads {
-    /// The name of an output into nothing that is off.
-    pub(super) fn spare(&self) -> Option<String> {
-        let spare = self.heads.iter().find(|head| !head.is_on && is_headless(&head.name));
-        spare.map(|head| head.name.clone())
-    }
-}
-
-/// Turns the output called `name` on, with this size and at `fps`; whether the compositor does that.
+/// Gives the output called `name` this size and speed; whether the compositor does that.
 pub(super) fn set(
     link: &mut Link<Camera>,
     manager: &ZwlrOutputManagerV1,

@@ -198,6 +198,13 @@ impl Injector for WaylandInjector {
     }
 }
 
+impl Drop for WaylandInjector {
+    fn drop(&mut self) {
+        // A compositor that finds a client gone does not look at what it sent last.
+        let _ = self.link.round_trip();
+    }
+}
+
 /// Gives a virtual keyboard a layout.
 fn give_layout(keyboard: &ZwpVirtualKeyboardV1, description: &[u8]) -> Result<(), SourceError> {
     let share = || -> io::Result<(File, u32)> {

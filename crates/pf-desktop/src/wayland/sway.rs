@@ -41,9 +41,9 @@ impl Sway {
         self.run("create_output")
     }
 
-    /// Takes an output away again, or at least turns it off where sway cannot take it away (before 1.8).
+    /// Takes an output away again; whether sway does that, which it can since 1.8.
     pub(super) fn remove_output(&mut self, name: &str) -> Result<bool, SourceError> {
-        Ok(self.run(&format!("output {name} unplug"))? || self.run(&format!("output {name} disable"))?)
+        self.run(&format!("output {name} unplug"))
     }
 
     /// Runs a command; whether it succeeded.
