@@ -15,7 +15,7 @@ use pf_console::{
     server::{ServeError, Server},
     view::Facts,
 };
-use pf_desktop::{SessionCommand, SourceConfig, Stop, VirtualConfig};
+use pf_desktop::{SessionCommand, SourceConfig, Stop, VirtualConfig, WaylandConfig};
 use pf_discovery::{Advertisement, Advertiser};
 use pf_net::{Accepted, Cap, HostEndpoint, Limits, Listen};
 use pf_store::{ConsoleStore, DataDir, HostStore};
@@ -347,6 +347,7 @@ fn source(options: &HostOptions) -> SourceConfig {
         size: stream::DEFAULT_SIZE,
         fps: stream::DEFAULT_FPS,
         display: None,
+        wayland: WaylandConfig { display: None, output: options.output.clone() },
         virtual_display: VirtualConfig {
             command: options.command.clone().map(|command| SessionCommand::Shell(command.into())),
             ..VirtualConfig::default()
