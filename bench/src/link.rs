@@ -54,12 +54,10 @@ pub(crate) fn measure(seconds: u64) -> Result<Section> {
          | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         .to_owned();
     for steady in STEADY {
-        for scene in Scene::ALL {
+        for scene in [Scene::Desktop, Scene::Grain] {
             eprintln!("{}, {}", steady.name, scene.name());
-            let watched = watch(scene, |span, watch| {
-                span.set(steady.network);
-                watch(Duration::from_secs(seconds))
-            })?;
+            let duration = Duration::from_secs(seconds);
+            let watched = watch(scene, steady.network, |_, watch| watch(duration))?;
             _ = writeln!(text, "{}", steady.row(scene, &watched)?);
         }
     }
@@ -75,15 +73,16 @@ struct Watched {
     report: Value,
 }
 
-/// Shows a scene over a link, which is without flaws until there is a picture; then `run`, which is given the link and
-/// what watches the screen.
+/// Shows a scene over a link from the first packet on; with a picture there, calls `run` with the link and with what
+/// watches the screen.
 fn watch(
     scene: Scene,
+    network: Network,
     run: impl FnOnce(&Span, &mut dyn FnMut(Duration) -> Result<Seen>) -> Result<Seen>,
 ) -> Result<Watched> {
     let format = Format::HD_60;
     let span = Span::new()?;
-    span.set(CLEAN);
+    span.set(network);
     let screen = XServer::xvfb(screen_for(format.size))?;
     let scenery = Scenery {
         host: Place::In(span.host()),
@@ -142,12 +141,15 @@ impl Steady {
 fn cut(phase: Duration) -> Result<(String, Plot)> {
     eprintln!("20 → 4 → 20 Mbit/s");
     let limits = [20, 4, 20];
+    let at = |megabits: u64| {
+        let bottleneck = Some(Bottleneck { rate: megabits * 1_000_000, queue: QUEUE });
+        Network { bottleneck, ..CLEAN }
+    };
     let mut changes = Vec::new();
-    let watched = watch(Scene::Panning, |span, watch| {
+    let watched = watch(Scene::Grain, at(20), |span, watch| {
         let mut seen = Seen::default();
         for megabits in limits {
-            let bottleneck = Some(Bottleneck { rate: megabits * 1_000_000, queue: QUEUE });
-            span.set(Network { bottleneck, ..CLEAN });
+            span.set(at(megabits));
             changes.push(clock());
             let part = watch(phase)?;
             seen.pictures.extend(part.pictures);

@@ -5,7 +5,7 @@
 //! needs for the same thing here and now: quinn for a handshake, the codec for a picture, a VNC server for a desktop.
 //! `cargo xtask bench` builds everything for release first; the programs are taken from beside this one.
 //!
-//! This program also plays the other parts, in processes of their own: `bare-host` and `draw`.
+//! This program also plays the other parts, in processes of their own: `bare-host`, `draw` and `answer`.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod clients;
 mod format;
 mod glass;
 mod host;
+mod input;
 mod latency;
 mod link;
 mod peer;
@@ -75,6 +76,8 @@ enum What {
     },
     /// Links that lose, delay and hold back. Needs root.
     Link,
+    /// From a key at the client's window to the answer on its screen. Needs root.
+    Input,
     /// One, two, four and eight clients on one desktop.
     Clients,
     /// A long stream, and both ends' memory.
@@ -94,6 +97,9 @@ enum What {
     /// Is what moves on a display.
     #[command(name = glass::WORD, hide = true)]
     Draw { display: String, scene: Scene, fps: NonZeroU32 },
+    /// Is what answers keys on a display.
+    #[command(name = glass::ANSWER, hide = true)]
+    Answer { display: String },
 }
 
 fn main() -> Result<()> {
@@ -107,6 +113,7 @@ fn main() -> Result<()> {
         What::Stream => publish(stream()?),
         What::Latency { rounds, peers, scenes } => publish(latency(seconds, rounds, peers, scenes)?),
         What::Link => publish(link::measure(seconds)?),
+        What::Input => publish(input::measure(seconds)?),
         What::Clients => publish(clients::measure(seconds)?),
         What::Soak { minutes } => soak::run(minutes),
         What::Quality => publish(quality::measure()?),
@@ -115,10 +122,12 @@ fn main() -> Result<()> {
             publish(stream()?)?;
             publish(latency(seconds, 3, Vec::new(), Vec::new())?)?;
             publish(link::measure(seconds)?)?;
+            publish(input::measure(seconds)?)?;
             publish(clients::measure(seconds)?)?;
             publish(quality::measure()?)
         }
         What::BareHost => bare::serve(),
+        What::Answer { display } => glass::answer(&display),
         What::Draw { display, scene, fps } => glass::draw(&display, scene, fps, &AtomicBool::new(false)),
     }
 }
@@ -138,9 +147,9 @@ fn stream() -> Result<Section> {
     Ok(Section { name: "stream", text: table.to_string(), plots: Vec::new() })
 }
 
-/// Of peers and scenes those that are named; all when none is.
+/// Of peers and scenes those that are named; the usual ones when none is.
 fn latency(seconds: u64, rounds: u32, peers: Vec<Peer>, scenes: Vec<Scene>) -> Result<Section> {
     let peers = if peers.is_empty() { Peer::value_variants().to_vec() } else { peers };
-    let scenes = if scenes.is_empty() { Scene::ALL.to_vec() } else { scenes };
+    let scenes = if scenes.is_empty() { latency::SCENES.to_vec() } else { scenes };
     latency::measure(&latency::Plan { peers, scenes, rounds, seconds })
 }

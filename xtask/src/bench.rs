@@ -10,10 +10,10 @@ use crate::{
 };
 
 /// What `pf-bench` measures, by its own words; `cargo xtask bench` alone is the first two.
-const WORDS: &[&str] = &["trust", "stream", "latency", "link", "clients", "quality", "soak", "all"];
+const WORDS: &[&str] = &["trust", "stream", "latency", "link", "input", "clients", "quality", "soak", "all"];
 
 /// What is done on machines of the lab, or beside other programs.
-const WITH_PEERS: &[&str] = &["latency", "link", "all"];
+const WITH_PEERS: &[&str] = &["latency", "link", "input", "all"];
 
 /// What compares encoders: all that can be built here.
 const QUALITY: &str = "quality";

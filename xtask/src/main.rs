@@ -28,7 +28,7 @@ cargo xtask COMMAND
   tidy               check the rules that the compiler does not check
   codegen [--check] [proto] [openapi] [page]
                      make anew what is made from something else and committed; with --check only compare
-  bench [trust|stream|latency|link|clients|quality|soak|all|console] [--seconds N] [--docs]
+  bench [trust|stream|latency|link|input|clients|quality|soak|all|console] [--seconds N] [--docs]
                      build for release and measure: without a word trust and stream; with --docs the results go into
                      docs/benchmarks.md
   screenshots [FOLDER]

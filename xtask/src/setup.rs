@@ -97,7 +97,8 @@ impl Proof {
                 .is_ok_and(|libraries| libraries.contains(name)),
             Self::Font(file) => is_below(Path::new("/usr/share/fonts"), file),
             Self::Dpkg(package) => {
-                Path::new("/var/lib/dpkg/info").join(package).with_extension("list").is_file()
+                let list = |suffix| Path::new("/var/lib/dpkg/info").join(format!("{package}{suffix}.list"));
+                list("").is_file() || list(":amd64").is_file() || list(":arm64").is_file()
             }
         }
     }

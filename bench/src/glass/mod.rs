@@ -12,7 +12,7 @@ mod watcher;
 
 use std::time::Duration;
 
-pub(crate) use painter::{Painter, WORD, draw};
+pub(crate) use painter::{ANSWER, Answerer, Painter, WORD, answer, draw};
 pub(crate) use scene::Scene;
 pub(crate) use watcher::Watcher;
 
@@ -66,6 +66,7 @@ pub(crate) fn clock() -> Duration {
 mod tests {
     use std::num::NonZeroU32;
 
+    use clap::ValueEnum as _;
     use pf_media::picture::Size;
 
     use super::*;
@@ -75,12 +76,12 @@ mod tests {
     #[test]
     fn what_is_drawn_is_seen_with_its_number_and_its_time() {
         let size = Size::new(640, 360);
-        for scene in Scene::ALL {
+        for scene in Scene::value_variants() {
             let display = XServer::xvfb(size).unwrap();
             let over = std::sync::atomic::AtomicBool::new(false);
             let fps = NonZeroU32::new(20).unwrap();
             let seen = std::thread::scope(|scope| {
-                let painting = scope.spawn(|| draw(display.name(), scene, fps, &over));
+                let painting = scope.spawn(|| draw(display.name(), *scene, fps, &over));
                 let mut watcher = Watcher::open(display.name()).unwrap();
                 let seen = watcher
                     .find(Duration::from_secs(20))

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Result;
 use pf_media::timecode::TimeCode;
+use x11rb::{connection::Connection as _, protocol::Event};
 
 use super::{
     clock,
@@ -18,6 +19,9 @@ use crate::program::{Place, Program};
 
 /// The argument that makes this program the one that draws.
 pub(crate) const WORD: &str = "draw";
+
+/// The argument that makes this program the one that answers keys.
+pub(crate) const ANSWER: &str = "answer";
 
 /// A process that draws a scene.
 pub(crate) struct Painter {
@@ -31,6 +35,32 @@ impl Painter {
         command.args([WORD, display, scene.name(), &fps.to_string()]);
         Ok(Self { _program: Program::start(&mut command)? })
     }
+}
+
+/// A process that draws a picture for each key that it gets.
+pub(crate) struct Answerer {
+    _program: Program,
+}
+
+impl Answerer {
+    /// Starts it; its first picture is there some time later.
+    pub(crate) fn start(display: &str) -> Result<Self> {
+        let mut command = Place::Here.command(std::env::current_exe()?);
+        command.args([ANSWER, display]);
+        Ok(Self { _program: Program::start(&mut command)? })
+    }
+}
+
+/// Draws on `display`, over all of it, whenever a key is pressed.
+pub(crate) fn answer(display: &str) -> Result<()> {
+    let (connection, screen) = x11rb::connect(Some(display))?;
+    let mut stage = Stage::set_up(&connection, screen, Scene::Desktop)?;
+    stage.take_focus()?;
+    for frame in 0.. {
+        stage.draw(TimeCode { frame, micros: clock().as_micros() as u64 })?;
+        while !matches!(connection.wait_for_event()?, Event::KeyPress(_)) {}
+    }
+    Ok(())
 }
 
 /// Draws on `display`, over all of it, until `over`. A picture that it is too late for is left out, and its number with

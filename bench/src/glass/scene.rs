@@ -12,8 +12,8 @@ use pf_media::{
 use x11rb::{
     connection::Connection as _,
     protocol::xproto::{
-        ChangeGCAux, ConnectionExt as _, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat, Pixmap,
-        Rectangle, Window, WindowClass,
+        ChangeGCAux, ConnectionExt as _, CreateGCAux, CreateWindowAux, EventMask, GX, Gcontext, ImageFormat,
+        InputFocus, Pixmap, Rectangle, Window, WindowClass,
     },
     rust_connection::RustConnection,
 };
@@ -28,15 +28,16 @@ pub(crate) enum Scene {
     Desktop,
     /// A textured picture that moves as a whole, as games do.
     Panning,
+    /// The same with film grain, other in each picture: it fills whatever rate there is.
+    Grain,
 }
 
 impl Scene {
-    pub(crate) const ALL: [Self; 2] = [Self::Desktop, Self::Panning];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Desktop => "desktop",
             Self::Panning => "panning",
+            Self::Grain => "grain",
         }
     }
 }
@@ -53,6 +54,8 @@ pub(super) struct Stage<'c> {
     ground: Pixmap,
     /// Where a picture is put together.
     back: Pixmap,
+    /// What is laid over the picture, each time from another place.
+    grain: Pixmap,
     /// Where the boxes were, and what else is put back before the next picture.
     boxes: Vec<Rectangle>,
 }
@@ -63,7 +66,10 @@ impl<'c> Stage<'c> {
         let (width, height, depth) = (screen.width_in_pixels, screen.height_in_pixels, screen.root_depth);
         let (window, context, font) =
             (connection.generate_id()?, connection.generate_id()?, connection.generate_id()?);
-        let looks = CreateWindowAux::new().override_redirect(1).background_pixel(PAPER);
+        let looks = CreateWindowAux::new()
+            .override_redirect(1)
+            .background_pixel(PAPER)
+            .event_mask(EventMask::KEY_PRESS);
         let (class, visual) = (WindowClass::INPUT_OUTPUT, screen.root_visual);
         connection.create_window(
             depth,
@@ -82,18 +88,26 @@ impl<'c> Stage<'c> {
         connection.open_font(font, b"fixed")?;
         let looks = CreateGCAux::new().font(font).graphics_exposures(0);
         connection.create_gc(context, window, &looks)?.check()?;
-        let (ground, back) = (connection.generate_id()?, connection.generate_id()?);
+        let (ground, back, grain) =
+            (connection.generate_id()?, connection.generate_id()?, connection.generate_id()?);
         let ground_size = match scene {
             Scene::Desktop => (width, height),
-            Scene::Panning => (width + ROAM, height + ROAM),
+            Scene::Panning | Scene::Grain => (width + ROAM, height + ROAM),
         };
         connection.create_pixmap(depth, ground, window, ground_size.0, ground_size.1)?;
-        connection.create_pixmap(depth, back, window, width, height)?.check()?;
+        connection.create_pixmap(depth, back, window, width, height)?;
+        connection.create_pixmap(depth, grain, window, ground_size.0, ground_size.1)?.check()?;
         let size = Size::new(width.into(), height.into());
-        let stage = Self { connection, scene, size, depth, window, context, ground, back, boxes: Vec::new() };
+        let stage =
+            Self { connection, scene, size, depth, window, context, ground, back, grain, boxes: Vec::new() };
         match scene {
             Scene::Desktop => stage.write_page()?,
-            Scene::Panning => stage.paint_texture(Size::new(ground_size.0.into(), ground_size.1.into()))?,
+            Scene::Panning | Scene::Grain => {
+                let size = Size::new(ground_size.0.into(), ground_size.1.into());
+                stage.paint(ground, size, scenes::Scene::Panning, 0xFF)?;
+                // As far as grain goes: up or down by 15 of 256.
+                stage.paint(grain, size, scenes::Scene::Noise, 0x0F)?;
+            }
         }
         stage.copy(ground, back, (0, 0), stage.whole())?;
         stage.copy(back, window, (0, 0), stage.whole())?;
@@ -104,9 +118,12 @@ impl<'c> Stage<'c> {
     pub(super) fn draw(&mut self, code: TimeCode) -> Result<()> {
         let changed = match self.scene {
             Scene::Desktop => self.draw_desktop(code.frame)?,
-            Scene::Panning => {
+            Scene::Panning | Scene::Grain => {
                 let way = |pixels: u32| swing(code.frame * pixels, ROAM.into());
                 self.copy(self.ground, self.back, (way(5), way(2)), self.whole())?;
+                if self.scene == Scene::Grain {
+                    self.lay_grain(code.frame)?;
+                }
                 vec![self.whole()]
             }
         };
@@ -118,6 +135,12 @@ impl<'c> Stage<'c> {
         }
         self.connection.ungrab_server()?;
         self.connection.get_input_focus()?.reply()?;
+        Ok(())
+    }
+
+    /// Has what is typed come to this window.
+    pub(super) fn take_focus(&self) -> Result<()> {
+        self.connection.set_input_focus(InputFocus::PARENT, self.window, x11rb::CURRENT_TIME)?.check()?;
         Ok(())
     }
 
@@ -192,15 +215,25 @@ impl<'c> Stage<'c> {
         Ok(())
     }
 
-    /// The texture, sent in parts that any server takes.
-    fn paint_texture(&self, size: Size) -> Result<()> {
+    /// Lays grain over the picture that is put together.
+    fn lay_grain(&self, frame: u32) -> Result<()> {
+        let [x, y] = [0, 1].map(|axis| (hash(2 * frame + axis) % u32::from(ROAM)) as i16);
+        self.connection.change_gc(self.context, &ChangeGCAux::new().function(GX::XOR))?;
+        self.copy(self.grain, self.back, (x, y), self.whole())?;
+        self.connection.change_gc(self.context, &ChangeGCAux::new().function(GX::COPY))?;
+        Ok(())
+    }
+
+    /// Paints a scene that is drawn by hand, of each sample the bits of `mask`; sent in parts that any server takes.
+    fn paint(&self, to: Pixmap, size: Size, picture: scenes::Scene, mask: u8) -> Result<()> {
         let mut pixels = vec![[0; 4]; size.width as usize * size.height as usize];
-        scenes::Scene::Panning.draw(0, size, &mut pixels);
+        picture.draw(0, size, &mut pixels);
+        pixels.as_flattened_mut().iter_mut().for_each(|sample| *sample &= mask);
         let rows = (MOST_AT_ONCE / (size.width * 4)).max(1);
         let parts = pixels.chunks((rows * size.width) as usize);
         for (top, part) in (0..).step_by(rows as usize).zip(parts) {
             let height = part.len() as u32 / size.width;
-            self.put(self.ground, (0, top), Size::new(size.width, height), part.as_flattened())?;
+            self.put(to, (0, top), Size::new(size.width, height), part.as_flattened())?;
         }
         Ok(())
     }
@@ -275,12 +308,16 @@ fn swing(steps: u32, reach: u32) -> i16 {
 
 /// A letter of the endless page.
 fn letter(row: u32, column: u32) -> u8 {
-    let hash = (row * 131 + column).wrapping_mul(0x9E37_79B9);
-    let hash = (hash ^ hash >> 15).wrapping_mul(0x85EB_CA6B) >> 24;
-    match hash % 32 {
+    match hash(row * 131 + column) % 32 {
         number @ 0..26 => b'a' + number as u8,
         _ => b' ',
     }
+}
+
+/// Numbers that are as good as random, and the same in every run.
+fn hash(number: u32) -> u32 {
+    let hash = number.wrapping_mul(0x9E37_79B9);
+    (hash ^ hash >> 15).wrapping_mul(0x85EB_CA6B) >> 16
 }
 
 /// How far the moving picture is moved, in pixels.
