@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, net::Ipv4Addr, num::NonZeroU32, thread, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
+use serde_json::Value;
 
 use crate::{
     format::Format,
@@ -57,8 +58,7 @@ pub(crate) fn measure(seconds: u64) -> Result<Section> {
         let cpu = (cpu_time(host.id())?.saturating_sub(cpu)).as_secs_f64() / per_second;
         let megabits = (received(host.id(), "lo")? - bytes) as f64 * 8e-6 / per_second;
         let figures = |name: &str| -> Result<Vec<f64>> {
-            let values =
-                watched.iter().map(|watched| watched.said.pointer(name).and_then(|value| value.as_f64()));
+            let values = watched.iter().map(|watched| watched.said.pointer(name).and_then(Value::as_f64));
             values.map(|value| value.with_context(|| format!("no figure {name}"))).collect()
         };
         let fps = figures("/fps")?.into_iter().fold(f64::INFINITY, f64::min);

@@ -169,7 +169,7 @@ fn cut(phase: Duration) -> Result<(String, Plot)> {
     row("rate during the cut, from 2 s on", Some(format!("{:.1} Mbit/s", course.during)), "");
     let back = course.back.map(|time| format!("{:.1} s", time.as_secs_f64()));
     row("until 90 % of the rate is back", back, "≤ 5 s");
-    Ok((text, course.plot(&watched, &changes, &limits)))
+    Ok((text, Course::plot(&watched, &changes, &limits)))
 }
 
 /// How a stream took a cut, and the end of it.
@@ -211,13 +211,13 @@ impl Course {
         }
     }
 
-    fn plot(&self, watched: &Watched, changes: &[Duration], limits: &[u64]) -> Plot {
+    fn plot(watched: &Watched, changes: &[Duration], limits: &[u64]) -> Plot {
         let start = changes.first().copied().unwrap_or_default();
         let since = |at: Duration| at.saturating_sub(start).as_secs_f64();
         let end = watched.passed.last().map_or(start, |last| last.0);
         let span = Duration::from_millis(250);
         let steps: Vec<_> =
-            (0..).map(|step| start + span * step).take_while(|from| *from + span <= end).collect();
+            (0..u32::MAX).map(|step| start + span * step).take_while(|from| *from + span <= end).collect();
         let rates = steps.iter().map(|&from| (since(from + span), rate(&watched.passed, from, from + span)));
         let pictures = watched.seen.pictures.iter();
         let delays = pictures.map(|picture| (since(picture.seen), picture.latency().as_secs_f64() * 1000.0));

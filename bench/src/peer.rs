@@ -26,11 +26,11 @@ use crate::{
 pub(crate) enum Peer {
     /// This project.
     Punktfunk,
-    /// TigerVNC whose server is the desktop's X server itself.
+    /// `TigerVNC` whose server is the desktop's X server itself.
     Tigervnc,
-    /// TigerVNC that mirrors an X server.
+    /// `TigerVNC` that mirrors an X server.
     X0vnc,
-    /// FreeRDP's shadow server, with H.264.
+    /// `FreeRDP`'s shadow server, with H.264.
     Freerdp,
     /// xpra's shadow server, with the shared memory that it has where both ends are on one machine.
     Xpra,

@@ -196,7 +196,8 @@ mod tests {
             Spread { title: "a < b".into(), unit: "ms", rows: vec![row("one", 3.0), row("two", 11.0)] };
         let svg = spread.svg();
         assert!(svg.contains("fill=\"#ffffff\"") && svg.contains("a &lt; b") && svg.ends_with("</svg>\n"));
-        let ends = svg.split("x2=\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<f64>().ok());
-        assert!(ends.map(|x| x <= WIDTH - RIGHT + 0.1).all(|is_within| is_within));
+        let mut ends =
+            svg.split("x2=\"").skip(1).filter_map(|rest| rest.split('"').next()?.parse::<f64>().ok());
+        assert!(ends.all(|x| x <= WIDTH - RIGHT + 0.1));
     }
 }

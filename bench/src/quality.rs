@@ -96,16 +96,16 @@ fn run(scene: Scene, bitrate: u32, backend: Backend) -> Result<Row> {
         picture.fill_from_bgrx(&drawn);
         let begun = Instant::now();
         let frame = encoder.encode(&picture, FrameKind::Auto)?;
-        let encoded = begun.elapsed();
+        let took = begun.elapsed();
         let length = frame.access_unit.len();
         let begun = Instant::now();
-        let decoded = decoder.decode(frame.access_unit)?.context("no picture")?;
+        let seen = decoder.decode(frame.access_unit)?.context("no picture")?;
         if time >= LEARNING {
-            encoding.push(encoded);
+            encoding.push(took);
             decoding.push(begun.elapsed());
             lengths.push(length);
-            error += squared_error(&picture.view(), &decoded) / f64::from(PICTURES);
-            ssim += similarity(&picture.view(), &decoded) / f64::from(PICTURES);
+            error += squared_error(&picture.view(), &seen) / f64::from(PICTURES);
+            ssim += similarity(&picture.view(), &seen) / f64::from(PICTURES);
         }
     }
     let share = f64::from(bitrate) / f64::from(FPS) / 8.0;

@@ -1,6 +1,6 @@
 //! What a measurement has to say: a table for whoever runs it, and for the docs.
 
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
@@ -27,13 +27,13 @@ pub(crate) struct Plot {
 impl Section {
     /// Prints it, and with `docs`, the folder of the book, replaces what stands there.
     pub(crate) fn publish(mut self, docs: Option<&Path>) -> Result<()> {
-        self.text.push_str(&format!("\n{}\n", process::machine()));
+        _ = writeln!(self.text, "\n{}", process::machine());
         println!("{}", self.text);
         let Some(docs) = docs else { return Ok(()) };
         for plot in &self.plots {
             let file = format!("bench-{}.svg", plot.name);
             fs::write(docs.join("images").join(&file), &plot.svg)?;
-            self.text.push_str(&format!("\n![{}](images/{file})\n", plot.shows));
+            _ = writeln!(self.text, "\n![{}](images/{file})", plot.shows);
         }
         let page = docs.join("benchmarks.md");
         let before = fs::read_to_string(&page).with_context(|| page.display().to_string())?;

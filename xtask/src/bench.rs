@@ -41,7 +41,9 @@ pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Result<()> {
             prepare(root, arguments)?;
             measure(root, arguments)
         }
-        other => bail!("cannot read {:?}: bench takes console, or one of {}", other.join(" "), WORDS.join(", ")),
+        other => {
+            bail!("cannot read {:?}: bench takes console, or one of {}", other.join(" "), WORDS.join(", "))
+        }
     }
 }
 

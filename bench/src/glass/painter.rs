@@ -75,7 +75,7 @@ pub(crate) fn draw(display: &str, scene: Scene, fps: NonZeroU32, over: &AtomicBo
         thread::sleep(due.saturating_sub(clock()));
         let now = clock();
         stage.draw(TimeCode { frame, micros: now.as_micros() as u64 })?;
-        let passed = (clock() - begun).as_nanos() * u128::from(fps.get()) / NANOS;
+        let passed = clock().saturating_sub(begun).as_nanos() * u128::from(fps.get()) / NANOS;
         frame = (frame + 1).max(passed as u32);
     }
     Ok(())

@@ -188,7 +188,7 @@ impl<'c> Stage<'c> {
     fn fill_with_text(&self, area: Rectangle, paper: u32, first: u32) -> Result<()> {
         self.connection.change_gc(self.context, &ChangeGCAux::new().foreground(INK).background(paper))?;
         let columns = u32::from(area.width).saturating_sub(16) / LETTER;
-        let lines = (area.y + BAR as i16 + 14..area.y + area.height as i16 - 4).step_by(16);
+        let lines = (area.y + BAR.cast_signed() + 14..area.y + area.height.cast_signed() - 4).step_by(16);
         for (row, y) in (first..).zip(lines) {
             let text: Vec<_> = (0..columns).map(|column| letter(row, column)).collect();
             self.connection.image_text8(self.back, self.context, area.x + 8, y, &text)?;

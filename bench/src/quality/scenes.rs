@@ -54,7 +54,7 @@ impl Scene {
                 let mut state = seed(time);
                 pixels.fill_with(|| next(&mut state).to_le_bytes());
             }
-            Self::Cuts if time / 30 % 2 == 0 => Self::Typing.draw(time, size, pixels),
+            Self::Cuts if (time / 30).is_multiple_of(2) => Self::Typing.draw(time, size, pixels),
             Self::Cuts => Self::Grain.draw(time, size, pixels),
         }
     }
