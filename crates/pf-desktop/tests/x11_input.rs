@@ -207,6 +207,10 @@ fn the_pointer_goes_to_places_and_by_distances() {
     assert_eq!(pointer_after(&to(0, 0)), Told::Motion([0, 0]));
     assert_eq!(pointer_after(&to(32_768, 32_768)), Told::Motion([320, 240]));
     assert_eq!(pointer_after(&|injector| injector.move_by(-20, 7).unwrap()), Told::Motion([300, 247]));
+    // Fast, a server would make more of it.
+    for (so_far, by) in [(600, 300), (100, -500), (500, 400)] {
+        assert_eq!(pointer_after(&|injector| injector.move_by(by, 0).unwrap()), Told::Motion([so_far, 247]));
+    }
 }
 
 #[test]

@@ -10,9 +10,10 @@ use pf_media::picture::Size;
 use pf_proto::input::{Button, Key, Position};
 use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::protocol::Event;
+use x11rb::protocol::xinput::{self, ConnectionExt as _, XIChangePropertyAux};
 use x11rb::protocol::xproto::{
-    BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeWindowAttributesAux, ConnectionExt as _, EventMask,
-    KEY_PRESS_EVENT, KEY_RELEASE_EVENT, Keycode, MOTION_NOTIFY_EVENT, Window,
+    AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeWindowAttributesAux, ConnectionExt as _,
+    EventMask, KEY_PRESS_EVENT, KEY_RELEASE_EVENT, Keycode, MOTION_NOTIFY_EVENT, PropMode, Window,
 };
 use x11rb::protocol::xtest::{self, ConnectionExt as _};
 
@@ -50,6 +51,7 @@ impl X11Injector {
         // Whatever the screen becomes later is told; what it is now comes after that.
         let structure = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
         link.connection.change_window_attributes(root, &structure).map_err(|error| link.lost(error))?;
+        steady(&link).map_err(|error| link.lost(error))?;
         let size = link.root_size()?;
         Ok(Self { link, root, size, wheels: [Notches::default(); 2], typing: Typing::default() })
     }
@@ -156,6 +158,27 @@ impl Link {
     }
 }
 
+/// Has the server move the pointer by what it is told, and not faster when that is much.
+///
+/// XTest's mice are accelerated as real ones are; what comes from a client is the motion itself. Only they change.
+fn steady(link: &Link) -> Result<(), LinkError> {
+    let connection = &link.connection;
+    if connection.extension_information(xinput::X11_EXTENSION_NAME)?.is_none() {
+        return Ok(());
+    }
+    connection.xinput_xi_query_version(2, 2)?.reply()?;
+    let profile = connection.intern_atom(false, b"Device Accel Profile")?;
+    let devices = connection.xinput_xi_query_device(xinput::Device::ALL)?;
+    let (profile, devices) = (profile.reply()?.atom, devices.reply()?);
+    let mice = devices.infos.iter().filter(|device| device.name.ends_with(b"XTEST pointer"));
+    for mouse in mice {
+        let none = XIChangePropertyAux::Data32(vec![NO_ACCELERATION]);
+        let (mouse, kind) = (mouse.deviceid, AtomEnum::INTEGER.into());
+        connection.xinput_xi_change_property(mouse, PropMode::REPLACE, profile, kind, 1, &none)?;
+    }
+    Ok(())
+}
+
 /// The code by which an X server on Linux knows a key.
 pub(super) fn keycode(key: Key) -> Option<Keycode> {
     Keycode::try_from(evdev_code(key)? + FROM_EVDEV).ok()
@@ -173,6 +196,9 @@ enum Motion {
     Absolute = 0,
     Relative = 1,
 }
+
+/// The profile that accelerates nothing: −1. Source: the X server's `ptrveloc.h`.
+const NO_ACCELERATION: u32 = u32::MAX;
 
 /// X counts keycodes from 8.
 const FROM_EVDEV: u16 = 8;
