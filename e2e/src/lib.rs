@@ -36,6 +36,7 @@ mod outcome;
 mod process;
 mod raw;
 pub mod x_display;
+pub mod x_program;
 
 use std::{
     thread,

@@ -19,9 +19,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use x11rb::{
     connection::Connection as _,
     protocol::xproto::{
-        AtomEnum, ChangeGCAux, ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateGCAux,
-        EventMask, Gcontext, ImageFormat, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MapState,
-        Rectangle, Window,
+        AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeGCAux, ClientMessageEvent,
+        ConfigureWindowAux, ConnectionExt as _, CreateGCAux, EventMask, Gcontext, ImageFormat, InputFocus,
+        KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MOTION_NOTIFY_EVENT, MapState, Rectangle, Window,
     },
     protocol::xtest::ConnectionExt as _,
     rust_connection::RustConnection,
@@ -171,6 +171,64 @@ impl XDisplay {
             let faked = connection.xtest_fake_input(event, key, 0, x11rb::NONE, 0, 0, 0);
             faked.expect(is_there).check().expect("XTEST");
         }
+    }
+
+    /// Gives a window the keyboard.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn focus(&self, TopLevel(window): TopLevel) {
+        let connection = Canvas::open(&self.name()).connection;
+        let focus = connection.set_input_focus(InputFocus::PARENT, window, x11rb::CURRENT_TIME);
+        focus.expect("the server is there").check().expect("the window is there");
+    }
+
+    /// Takes the keyboard away from every window.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn unfocus(&self) {
+        let connection = Canvas::open(&self.name()).connection;
+        let focus = connection.set_input_focus(InputFocus::NONE, x11rb::NONE, x11rb::CURRENT_TIME);
+        focus.expect("the server is there").check().expect("there is always none");
+    }
+
+    /// Has a key of the display's keyboard go down or up, as its person would.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn strike(&self, keycode: u8, pressed: bool) {
+        self.fake(if pressed { KEY_PRESS_EVENT } else { KEY_RELEASE_EVENT }, keycode, [0, 0]);
+    }
+
+    /// Has a button of the display's mouse go down or up.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn click(&self, button: u8, pressed: bool) {
+        self.fake(if pressed { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, button, [0, 0]);
+    }
+
+    /// Moves the display's pointer to a pixel.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn point(&self, at: [i16; 2]) {
+        self.fake(MOTION_NOTIFY_EVENT, 0, at);
+    }
+
+    /// Moves the display's mouse by so many pixels.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn push(&self, by: [i16; 2]) {
+        self.fake(MOTION_NOTIFY_EVENT, 1, by);
+    }
+
+    fn fake(&self, kind: u8, detail: u8, [x, y]: [i16; 2]) {
+        let Canvas { connection, root, .. } = Canvas::open(&self.name());
+        let faked = connection.xtest_fake_input(kind, detail, x11rb::CURRENT_TIME, root, x, y, 0);
+        faked.expect("the server is there").check().expect("it has XTest");
     }
 
     /// Asks a window to close, as the button in its title bar does.

@@ -1,5 +1,6 @@
 //! Which rows of a picture.
 
+use std::iter;
 use std::ops::Range;
 
 use pf_media::picture::Size;
@@ -7,7 +8,7 @@ use pf_media::picture::Size;
 /// A set of a picture's rows: a few ranges, in order and apart from one another.
 ///
 /// It may hold a few rows more than were added: neighbours become one range, since each range costs whoever goes
-/// through it about as much as [`NEAR`] rows do.
+/// through it about as much as 16 rows do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
     ranges: Vec<Range<u32>>,
@@ -46,7 +47,7 @@ impl Rows {
         let near = self.ranges.get(first..end).unwrap_or_default();
         let start = near.first().map_or(rows.start, |range| range.start.min(rows.start));
         let last = near.last().map_or(rows.end, |range| range.end.max(rows.end));
-        self.ranges.splice(first..end.max(first), [start..last]);
+        self.ranges.splice(first..end.max(first), iter::once(start..last));
         if self.ranges.len() > MOST {
             self.join_nearest();
         }
@@ -109,6 +110,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "one range is what is expected")]
     fn what_overlaps_or_lies_near_becomes_one_range() {
         assert_eq!(rows(&[10..20, 15..30]).ranges(), [10..30]);
         assert_eq!(rows(&[10..20, 20 + NEAR..40]).ranges(), [10..40]);
@@ -119,6 +121,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "one range is what is expected")]
     fn no_rows_are_no_range() {
         assert!(rows(&[5..5]).is_empty());
         assert_eq!(rows(&[0..1, 90..90]).ranges(), [0..1]);

@@ -209,12 +209,12 @@ impl WaylandSource {
     /// Asks for the picture, in a buffer as it is wanted.
     fn ask(&mut self, wanted: Wanted) -> Result<(), SourceError> {
         let shape = wanted.map_err(|found| SourceError::UnsupportedPixels { found })?;
-        let buffer = match self.buffer.take().filter(|buffer| buffer.shape == shape) {
-            Some(buffer) => buffer,
-            None => {
-                self.is_new = true;
-                Buffer::new(&self.shm, shape, &self.link.handle())?
-            }
+        let standing = self.buffer.take().filter(|buffer| buffer.shape == shape);
+        let buffer = if let Some(buffer) = standing {
+            buffer
+        } else {
+            self.is_new = true;
+            Buffer::new(&self.shm, shape, &self.link.handle())?
         };
         let when = if self.is_new { When::Now } else { When::Changed };
         self.shutter.shoot(self.buffer.insert(buffer), when);
@@ -315,7 +315,7 @@ impl Drop for Added {
             Ok(true) => {}
             // The next session finds it.
             Ok(false) => {
-                tracing::info!(output = self.name, "this sway keeps the output that was added to it")
+                tracing::info!(output = self.name, "this sway keeps the output that was added to it");
             }
             Err(error) => tracing::debug!(%error, "the output that was added to sway is not taken away"),
         }

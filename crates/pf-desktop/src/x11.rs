@@ -6,8 +6,8 @@
 //! nothing. One exception: a program that *warps* the pointer causes no motion event, so that the pointer is
 //! also looked up, in one short round trip, before a deadline passes without a picture.
 //!
-//! Damage is asked for in its second sparsest form: one event for each rectangle that is drawn on for the first time
-//! since the last reset. The reset goes out just before the requests for the pixels: what is drawn earlier is in the
+//! The server reports each rectangle that is drawn on for the first time since the last reset (see [`reports`]). The
+//! reset goes out just before the requests for the pixels: what is drawn earlier is in the
 //! picture, what is drawn later makes a new event, and nothing is lost between. What was drawn before the reset
 //! and reported too late to be asked for is known by its event's sequence number, and fetched in a second round.
 //!
@@ -20,11 +20,11 @@ mod grab;
 mod injector;
 mod link;
 mod randr;
+mod reports;
 mod typing;
 mod xwayland;
 
 use std::num::NonZeroU32;
-use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -32,15 +32,16 @@ use pf_media::picture::{Bgrx, Size};
 use x11rb::connection::{Connection as _, RequestConnection as _, SequenceNumber};
 use x11rb::errors::ReplyError;
 use x11rb::protocol::Event;
-use x11rb::protocol::damage::{self, ConnectionExt as _, Damage, ReportLevel};
+use x11rb::protocol::damage::{self, ConnectionExt as _};
 use x11rb::protocol::xfixes::{self, ConnectionExt as _, CursorNotifyMask};
 use x11rb::protocol::xinput::{self, ConnectionExt as _, EventMask as DeviceEvents, XIEventMask};
-use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Rectangle, Window};
+use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Window};
 
 use self::cursor::{Covered, CursorImage};
 use self::grab::Grab;
 pub(crate) use self::injector::X11Injector;
 use self::link::{Link, LinkError};
+use self::reports::Reports;
 use crate::input::Seat;
 use crate::pace::Pace;
 use crate::stop::Wake;
@@ -50,7 +51,7 @@ use crate::{Picture, Rows, Sizing, Source, SourceError, Stop};
 pub struct X11Source {
     link: Link,
     root: Window,
-    damage: Damage,
+    reports: Reports,
     grab: Grab,
     pace: Pace,
     /// Whether there may be something to see that no picture has shown yet.
@@ -108,13 +109,14 @@ impl X11Source {
     fn start(link: Link, fps: NonZeroU32) -> Result<Self, SourceError> {
         check(&link)?;
         let root = link.screen().root;
-        let damage = watch(&link).map_err(|error| link.lost(error))?;
+        watch(&link).map_err(|error| link.lost(error))?;
+        let reports = Reports::start(&link, root).map_err(|error| link.lost(error))?;
         let size = streamable(link.root_size()?)?;
         let grab = Grab::new(&link, size).map_err(|error| link.lost(error))?;
         let mut source = Self {
             link,
             root,
-            damage,
+            reports,
             grab,
             pace: Pace::new(fps),
             stale: true,
@@ -171,7 +173,7 @@ impl X11Source {
         {
             match event {
                 Event::DamageNotify(notify) => {
-                    self.drawn.add(rows_of(notify.area, self.grab.size()));
+                    self.drawn.add(self.reports.rows(&notify, self.grab.size()));
                     self.stale = true;
                     first = first.or(Some(sequence));
                 }
@@ -218,6 +220,8 @@ impl X11Source {
         let mut is_second_round = false;
         loop {
             let size = self.grab.size();
+            // Whatever is known so far is about to be fetched.
+            self.stale = false;
             match self.fetch() {
                 Ok(reset) => {
                     let first = self.take_events()?;
@@ -242,7 +246,7 @@ impl X11Source {
     /// Returns the number of the request that reset the damage.
     fn fetch(&mut self) -> Result<SequenceNumber, ReplyError> {
         let connection = &self.link.connection;
-        let reset = connection.damage_subtract(self.damage, x11rb::NONE, x11rb::NONE)?.sequence_number();
+        let reset = self.reports.reset(&self.link)?;
         let pointer = connection.query_pointer(self.root)?;
         let shape = if self.cursor.is_current { None } else { Some(connection.xfixes_get_cursor_image()?) };
         let rows = std::mem::take(&mut self.drawn);
@@ -266,7 +270,6 @@ impl X11Source {
     /// Makes the picture what the display is now: pixels without the pointer, and the pointer over them.
     fn refresh(&mut self) -> Result<(), SourceError> {
         self.changed.clear();
-        self.stale = false;
         let pointed = self.cursor.position;
         let covered = self.cursor.covered.take();
         if let Some(covered) = &covered {
@@ -274,6 +277,7 @@ impl X11Source {
             covered.uncover(self.grab.pixels(), size);
         }
         self.capture()?;
+        self.reports.adapt(&self.link, Instant::now()).map_err(|error| self.link.lost(error))?;
         let size = self.grab.size();
         if let Cursor { image: Some(image), position: Some(position), .. } = &self.cursor {
             self.cursor.covered = image.draw(self.grab.pixels(), size, *position);
@@ -346,8 +350,8 @@ fn check(link: &Link) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// Asks for every event that tells of something new to see.
-fn watch(link: &Link) -> Result<Damage, LinkError> {
+/// Asks for every event that tells of something new to see, but for drawing.
+fn watch(link: &Link) -> Result<(), LinkError> {
     let (connection, root) = (&link.connection, link.screen().root);
     // An extension serves only clients that have told their version.
     connection.xfixes_query_version(5, 0)?.reply()?;
@@ -362,9 +366,7 @@ fn watch(link: &Link) -> Result<Damage, LinkError> {
             DeviceEvents { deviceid: xinput::Device::ALL_MASTER.into(), mask: vec![XIEventMask::RAW_MOTION] };
         connection.xinput_xi_select_events(root, &[motion])?;
     }
-    let damage = connection.generate_id()?;
-    connection.damage_create(damage, root, ReportLevel::DELTA_RECTANGLES)?.check()?;
-    Ok(damage)
+    Ok(())
 }
 
 /// Gives the display behind a Unix socket another size, and puts the pointer in its middle; whether its server could.
@@ -395,12 +397,6 @@ fn resize_screen(link: &Link, root: Window, size: Size) -> Result<bool, SourceEr
         }
         Err(randr::Refusal::Connection(error)) => Err(link.lost(error)),
     }
-}
-
-/// The rows of a picture of `size` that `area` is in.
-fn rows_of(area: Rectangle, size: Size) -> Range<u32> {
-    let row = |y: i32| u32::try_from(y).unwrap_or(0).min(size.height);
-    row(area.y.into())..row(i32::from(area.y) + i32::from(area.height))
 }
 
 fn streamable(size: Size) -> Result<Size, SourceError> {

@@ -190,7 +190,10 @@ fn is_never_stale(options: &[&str]) {
             is_over |= is_drawn.try_recv().is_ok();
             let soon = Instant::now() + Duration::from_millis(20);
             let Some(picture) = source.next_picture(soon).unwrap() else {
-                if is_over { break } else { continue }
+                if is_over {
+                    break;
+                }
+                continue;
             };
             let (bytes, stride) = (picture.pixels.bytes(), picture.pixels.stride());
             copy.resize(bytes.len(), 0);

@@ -101,8 +101,8 @@ pub(crate) struct HostOptions {
     /// Listen on this address only. Default: all of them, IPv4 and IPv6.
     #[arg(long, value_name = "ADDR")]
     pub(crate) bind: Option<IpAddr>,
-    /// Where the pictures come from: `auto`, `synthetic`, `x11` (mirrors $DISPLAY), `wayland` (mirrors an output of
-    /// $WAYLAND_DISPLAY) or `virtual` (an X display of its own for each session).
+    /// Where the pictures come from: `auto`, `synthetic`, `x11` (mirrors `$DISPLAY`), `wayland` (mirrors an output of
+    /// `$WAYLAND_DISPLAY`) or `virtual` (an X display of its own for each session).
     #[arg(long, default_value = "auto", value_name = "SOURCE")]
     pub(crate) source: SourceKind,
     /// Which output of a Wayland compositor to mirror, such as `DP-1`. Default: the first one.

@@ -167,14 +167,13 @@ impl Room {
         loss: Arc<AtomicU32>,
     ) -> Result<Listener, SoundError> {
         let mut taps = lock(&self.taps);
-        let tap = match taps.get(&coding).and_then(Weak::upgrade) {
-            Some(tap) => tap,
-            None => {
-                let tap = Arc::new(self.tap(coding)?);
-                taps.retain(|_, tap| tap.strong_count() > 0);
-                taps.insert(coding, Arc::downgrade(&tap));
-                tap
-            }
+        let tap = if let Some(tap) = taps.get(&coding).and_then(Weak::upgrade) {
+            tap
+        } else {
+            let tap = Arc::new(self.tap(coding)?);
+            taps.retain(|_, tap| tap.strong_count() > 0);
+            taps.insert(coding, Arc::downgrade(&tap));
+            tap
         };
         let (packetiser, place) = (Packetiser::new(coding.length), Arc::new(Place));
         lock(&tap.ears).push(Ear { connection, packetiser, loss, place: Arc::clone(&place) });

@@ -77,7 +77,7 @@ macro_rules! keys {
     };
 }
 
-/// Every key that has a place in winit and a usage. Sources: UI Events KeyboardEvent code Values; HID Usage Tables 1.5,
+/// Every key that has a place in winit and a usage. Sources: UI Events `KeyboardEvent` code Values; HID Usage Tables 1.5,
 /// chapters 10 and 15.
 #[rustfmt::skip]
 const KEYS: &[(&str, KeyCode, u32)] = keys![

@@ -251,7 +251,7 @@ export const strings = {
     most: (high: string) => `top ${high}`,
     latency: 'Time per picture',
     total: 'in all',
-    stages: { capture: 'Capture', queue: 'Queue', encode: 'Encode', network: 'Network' },
+    stages: { capture: 'Capture', queue: 'Queue', encode: 'Encode', send: 'Send', network: 'Network' },
     end: 'End',
     endOf: (name: string) => `End the session of ${name}`,
     endTitle: 'End the session of {name}?',

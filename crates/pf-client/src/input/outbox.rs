@@ -15,7 +15,7 @@ use pf_proto::input::{
 /// After each act, and at [`next_deadline`](Self::next_deadline), call [`poll`](Self::poll) until it gives nothing more.
 ///
 /// Events go out at once. Of motion, which may come a thousand times a second, a state goes out every 2 ms at most; and the
-/// last is said again [8 ms and 25 ms later](AGAIN) for as long as there is no newer one, since nothing follows that would
+/// last is said again 8 ms and 25 ms later for as long as there is no newer one, since nothing follows that would
 /// repair its loss.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -86,8 +86,8 @@ impl Outbox {
             }
             return Some(Outgoing::State(InputState::Pointer(self.pointer)));
         }
-        let pads = Pad::ALL.into_iter().zip(&mut self.pads);
-        pads.filter_map(|(pad, state)| state.as_mut().and_then(|state| state.poll(pad, now))).next()
+        let mut pads = Pad::ALL.into_iter().zip(&mut self.pads);
+        pads.find_map(|(pad, state)| state.as_mut().and_then(|state| state.poll(pad, now)))
     }
 
     /// When there is something to say next, if nothing happens before.

@@ -47,16 +47,17 @@ struct Server {
 
 impl Server {
     fn start(request: &Request, size: Size, home: &Home, watch: &mut Watch) -> Result<Self, Report> {
-        let mut process = die_with_parent(&mut server_command(request, size, home).map_err(refused)?)
-            .spawn()
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => Report::ServerMissing,
-                _ => Report::ServerFailed(error.to_string()),
-            })?;
-        home.note_server(Pid::from_child(&process)).map_err(refused)?;
+        let mut process =
+            die_with_parent(&mut server_command(request, size, home).map_err(|error| refused(&error))?)
+                .spawn()
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => Report::ServerMissing,
+                    _ => Report::ServerFailed(error.to_string()),
+                })?;
+        home.note_server(Pid::from_child(&process)).map_err(|error| refused(&error))?;
         let number = process.stdout.take().and_then(|numbers| await_number(numbers, watch));
         let number = number.ok_or_else(|| Report::ServerFailed(last_words(home)))?;
-        home.note_socket(number).map_err(refused)?;
+        home.note_socket(number).map_err(|error| refused(&error))?;
         Ok(Self { process, number })
     }
 
@@ -66,8 +67,8 @@ impl Server {
 
     /// Gives it the size that was asked for, before anything runs in it; whether it can.
     fn resize(&self, request: &Request) -> Result<bool, Report> {
-        let stop = Stop::new().map_err(refused)?;
-        let cookie = home::read_cookie(&request.home).map_err(refused)?;
+        let stop = Stop::new().map_err(|error| refused(&error))?;
+        let cookie = home::read_cookie(&request.home).map_err(|error| refused(&error))?;
         let socket = home::connect(self.number).map_err(|error| Report::ServerFailed(error.to_string()))?;
         x11::resize_private(socket, &cookie, request.size, &stop)
             .map_err(|error| Report::ServerFailed(error.to_string()))
@@ -80,7 +81,7 @@ impl Server {
     }
 }
 
-fn refused(error: io::Error) -> Report {
+fn refused(error: &io::Error) -> Report {
     Report::SystemFailed(error.to_string())
 }
 

@@ -33,10 +33,17 @@ impl Buffer {
         let (memory, descriptor) =
             Mapping::new(length).map_err(SourceError::system("cannot share memory with the compositor"))?;
         // A streamable size is far below what these numbers hold.
-        let pool = shm.create_pool(descriptor.as_fd(), length as i32, handle, ());
-        let (width, height) = (shape.size.width as i32, shape.size.height as i32);
-        let proxy =
-            pool.create_buffer(0, width, height, shape.stride as i32, shape.order.format(), handle, ());
+        let pool = shm.create_pool(descriptor.as_fd(), length.cast_signed() as i32, handle, ());
+        let (width, height) = (shape.size.width.cast_signed(), shape.size.height.cast_signed());
+        let proxy = pool.create_buffer(
+            0,
+            width,
+            height,
+            shape.stride.cast_signed(),
+            shape.order.format(),
+            handle,
+            (),
+        );
         pool.destroy();
         Ok(Self { proxy, shape, is_filled: false, memory })
     }

@@ -23,7 +23,7 @@ use crate::SourceError;
 /// All outputs of the compositor, also those that are off.
 #[derive(Default)]
 pub(super) struct Heads {
-    heads: Vec<Head>,
+    all: Vec<Head>,
     /// Of the newest state; `None` before all of it has been told.
     serial: Option<u32>,
     verdict: Option<Verdict>,
@@ -56,17 +56,17 @@ pub(super) fn set(
         // All that there is to know, so that this is about the newest state.
         link.round_trip()?;
         let (handle, heads) = (link.handle(), &mut link.desk.own.heads);
-        let Some(serial) = heads.serial.filter(|_| heads.heads.iter().any(|head| head.name == name)) else {
+        let Some(serial) = heads.serial.filter(|_| heads.all.iter().any(|head| head.name == name)) else {
             return Ok(false);
         };
         heads.verdict = None;
         let configuration = manager.create_configuration(serial, &handle, ());
-        for head in &heads.heads {
+        for head in &heads.all {
             if head.name == name {
                 let mode = configuration.enable_head(&head.proxy, &handle, ());
                 // A streamable side fits, and so does any speed that a stream can have.
-                let millihertz = fps.get().saturating_mul(1000).min(i32::MAX as u32) as i32;
-                mode.set_custom_mode(size.width as i32, size.height as i32, millihertz);
+                let millihertz = i32::try_from(fps.get()).unwrap_or(i32::MAX).saturating_mul(1000);
+                mode.set_custom_mode(size.width.cast_signed(), size.height.cast_signed(), millihertz);
             } else if head.is_on {
                 configuration.enable_head(&head.proxy, &handle, ());
             } else {
@@ -97,7 +97,7 @@ impl Dispatch<ZwlrOutputManagerV1, ()> for Desk<Camera> {
         let heads = &mut desk.own.heads;
         match event {
             manager::Event::Head { head } => {
-                heads.heads.push(Head { proxy: head, name: String::new(), is_on: false });
+                heads.all.push(Head { proxy: head, name: String::new(), is_on: false });
             }
             manager::Event::Done { serial } => heads.serial = Some(serial),
             manager::Event::Finished => *heads = Heads::default(),
@@ -119,7 +119,7 @@ impl Dispatch<ZwlrOutputHeadV1, ()> for Desk<Camera> {
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
-        let heads = &mut desk.own.heads.heads;
+        let heads = &mut desk.own.heads.all;
         let Some(index) = heads.iter().position(|head| head.proxy == *proxy) else { return };
         match event {
             head::Event::Name { name } => heads[index].name = name,

@@ -69,7 +69,7 @@ impl ImageCopy {
         // One that has been used before holds the picture before, and what has changed since is copied anyway.
         if !buffer.is_filled {
             let size = buffer.shape.size;
-            frame.damage_buffer(0, 0, size.width as i32, size.height as i32);
+            frame.damage_buffer(0, 0, size.width.cast_signed(), size.height.cast_signed());
         }
         frame.capture();
     }
@@ -87,10 +87,10 @@ impl Dispatch<ExtImageCopyCaptureSessionV1, ()> for Desk<Camera> {
         let camera = &mut desk.own;
         match event {
             session::Event::BufferSize { width, height } => {
-                camera.wishes.size = Some(Size::new(width, height))
+                camera.wishes.size = Some(Size::new(width, height));
             }
             session::Event::ShmFormat { format: WEnum::Value(format) } => {
-                camera.wishes.formats.push((format, None))
+                camera.wishes.formats.push((format, None));
             }
             session::Event::Done => {
                 let Wishes { size, formats } = std::mem::take(&mut camera.wishes);
@@ -114,7 +114,7 @@ impl Dispatch<ExtImageCopyCaptureFrameV1, u32> for Desk<Camera> {
         let Some(camera) = desk.own.picture(*number) else { return };
         match event {
             frame::Event::Transform { transform: WEnum::Value(transform) } => {
-                camera.transform = Some(transform)
+                camera.transform = Some(transform);
             }
             frame::Event::Damage { y, height, .. } => camera.damage(y.into(), height.into()),
             frame::Event::PresentationTime { tv_sec_hi, tv_sec_lo, tv_nsec } => {

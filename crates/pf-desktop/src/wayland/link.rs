@@ -120,7 +120,7 @@ impl<T: 'static> Link<T> {
             match self.stop.wait(Some(interest), Some(deadline)) {
                 Ok(Wake::Ready) => match guard.read() {
                     Err(WaylandError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(self.lost(error)),
+                    Err(error) => return Err(self.lost(&error)),
                     Ok(_) => {}
                 },
                 Ok(Wake::Stopped) => return Err(SourceError::Stopped),
@@ -141,7 +141,7 @@ impl<T: 'static> Link<T> {
         if let Some(guard) = self.queue.prepare_read() {
             match guard.read() {
                 Err(WaylandError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(self.lost(error)),
+                Err(error) => return Err(self.lost(&error)),
                 Ok(_) => {}
             }
         }
@@ -151,7 +151,7 @@ impl<T: 'static> Link<T> {
 
     fn take_in(&mut self) -> Result<usize, SourceError> {
         self.queue.dispatch_pending(&mut self.desk).map_err(|error| match error {
-            DispatchError::Backend(error) => self.lost(error),
+            DispatchError::Backend(error) => self.lost(&error),
             DispatchError::BadMessage { .. } => SourceError::Lost { reason: error.to_string() },
         })
     }
@@ -161,12 +161,12 @@ impl<T: 'static> Link<T> {
         match self.connection.flush() {
             Ok(()) => Ok(true),
             Err(WaylandError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(self.lost(error)),
+            Err(error) => Err(self.lost(&error)),
         }
     }
 
     /// What a failure of the connection means: that it was stopped, or that the compositor is gone.
-    fn lost(&self, error: WaylandError) -> SourceError {
+    fn lost(&self, error: &WaylandError) -> SourceError {
         if self.stop.is_stopped() {
             SourceError::Stopped
         } else {

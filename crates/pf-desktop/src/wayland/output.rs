@@ -69,7 +69,7 @@ impl<T: 'static> Dispatch<WlOutput, u32> for Desk<T> {
         match event {
             wl_output::Event::Name { name } => output.name = name,
             wl_output::Event::Geometry { transform: WEnum::Value(transform), .. } => {
-                output.transform = transform
+                output.transform = transform;
             }
             wl_output::Event::Mode { flags: WEnum::Value(flags), width, height, .. }
                 if flags.contains(wl_output::Mode::Current) =>

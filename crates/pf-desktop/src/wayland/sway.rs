@@ -20,7 +20,7 @@ impl Sway {
     /// Both sockets are in one directory. Where more than one sway has its own there, nobody can tell which it is.
     pub(super) fn beside(wayland: &Path) -> Option<Self> {
         let entries = std::fs::read_dir(wayland.parent()?).ok()?;
-        let is_its = |name: &str| name.starts_with("sway-ipc.") && name.ends_with(".sock");
+        let is_its = |name: &str| name.starts_with("sway-ipc.");
         let mut answering = entries
             .flatten()
             .filter(|entry| entry.file_name().to_str().is_some_and(is_its))

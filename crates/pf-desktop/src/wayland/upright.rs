@@ -38,7 +38,7 @@ pub(super) struct Pose {
 impl Shape {
     /// How many bytes such a buffer has; `None` when its rows do not fit their stride or nobody could stream it.
     pub(super) fn byte_count(self) -> Option<usize> {
-        let fits = self.size.is_streamable() && self.stride >= self.size.width * 4;
+        let fits = self.size.is_streamable() && (self.size.width * 4..=MOST_STRIDE).contains(&self.stride);
         fits.then_some(self.stride as usize * self.size.height as usize)
     }
 }
@@ -100,9 +100,9 @@ pub(super) fn set_upright(buffer: &[u8], shape: Shape, pose: Pose, rows: Range<u
     let origin = index((0, 0));
     let (across, down) = (index((1, 0)) - origin, index((0, 1)) - origin);
     let width = pose.upright(shape.size).width as usize;
-    let lines = picture.chunks_exact_mut(width * 4).enumerate();
-    for (y, line) in lines.skip(rows.start as usize).take(rows.len()) {
-        let mut at = origin + down * y as i64;
+    let lines = picture.chunks_exact_mut(width * 4).skip(rows.start as usize);
+    for (y, line) in rows.zip(lines) {
+        let mut at = origin + down * i64::from(y);
         for pixel in line.as_chunks_mut::<4>().0 {
             // What lies outside, which nothing does, stays as it is.
             if let Some(&[first, green, third, _]) =
@@ -117,6 +117,9 @@ pub(super) fn set_upright(buffer: &[u8], shape: Shape, pose: Pose, rows: Range<u
         }
     }
 }
+
+/// Four times what the widest picture needs.
+const MOST_STRIDE: u32 = Size::MAX_SIDE * 16;
 
 #[cfg(test)]
 mod tests {
@@ -196,6 +199,7 @@ mod tests {
             assert!(picture.iter().filter(|&&byte| byte != 0).count() <= 6);
         }
         assert_eq!(Shape { stride: 11, ..shape(3, 2, Order::Bgr(Format::Xrgb8888)) }.byte_count(), None);
+        assert_eq!(Shape { stride: 1 << 31, ..shape(3, 2, Order::Bgr(Format::Xrgb8888)) }.byte_count(), None);
         assert_eq!(shape(5000, 2, Order::Bgr(Format::Xrgb8888)).byte_count(), None);
     }
 

@@ -85,7 +85,7 @@ struct Clip {
 
 /// Cuts the stretch of `length` from `start` on to what lies within `side`; `None` when nothing does.
 fn clip(start: i32, length: usize, side: u32) -> Option<Clip> {
-    let (start, length) = (i64::from(start), length as i64);
+    let (start, length) = (i64::from(start), length.cast_signed() as i64);
     let (at, end) = (start.max(0), (start + length).min(side.into()));
     (at < end).then(|| Clip { at: at as u32, skipped: (at - start) as usize, length: (end - at) as u32 })
 }

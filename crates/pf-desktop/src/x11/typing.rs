@@ -83,13 +83,13 @@ impl Typing {
         let typed = match layout.way(keysym) {
             Some(Way::Plain(keycode)) => tap(link, keycode),
             Some(Way::Shifted(keycode)) => with_shift(link, keycode),
-            None => match self.borrow(link, layout, keysym)? {
-                Some(keycode) => tap(link, keycode),
-                None => {
+            None => {
+                let Some(keycode) = self.borrow(link, layout, keysym)? else {
                     tracing::debug!("the X display has no key left for a character");
-                    Ok(())
-                }
-            },
+                    return Ok(());
+                };
+                tap(link, keycode)
+            }
         };
         typed.map_err(|error| link.lost(error))
     }

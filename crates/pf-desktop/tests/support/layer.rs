@@ -150,7 +150,8 @@ impl Client {
         let buffer = self.buffer(self.size, &self.canvas, Format::Xrgb8888);
         self.surface.attach(Some(&buffer), 0, 0);
         for &(x, y, width, height) in areas {
-            self.surface.damage_buffer(x as i32, y as i32, width as i32, height as i32);
+            let [x, y, width, height] = [x, y, width, height].map(u32::cast_signed);
+            self.surface.damage_buffer(x, y, width, height);
         }
         self.surface.commit();
         self.queue.roundtrip(&mut self.state).unwrap();
@@ -160,8 +161,8 @@ impl Client {
         let handle = self.queue.handle();
         let file = File::from(memfd_create("pf-test", MemfdFlags::CLOEXEC).unwrap());
         file.write_all_at(pixels, 0).unwrap();
-        let pool = self.shm.create_pool(file.as_fd(), pixels.len() as i32, &handle, ());
-        let (width, height) = (size.width as i32, size.height as i32);
+        let pool = self.shm.create_pool(file.as_fd(), pixels.len().cast_signed() as i32, &handle, ());
+        let (width, height) = (size.width.cast_signed(), size.height.cast_signed());
         let buffer = pool.create_buffer(0, width, height, width * 4, format, &handle, ());
         pool.destroy();
         buffer

@@ -197,7 +197,7 @@ impl Scene {
             buffer.memory.write_all_at(line.as_flattened(), at).unwrap();
         }
         frame.transform(Transform::Normal);
-        frame.damage(0, start as i32, width as i32, (end - start) as i32);
+        frame.damage(0, start.cast_signed(), self.size.width.cast_signed(), (end - start).cast_signed());
         frame.presentation_time(0, 0, 1);
         frame.ready();
         self.changed = None;
@@ -219,7 +219,7 @@ impl GlobalDispatch<WlOutput, ()> for Scene {
     ) {
         let output = init.init(output, ());
         output.name("STAGE-1".to_owned());
-        let (width, height) = (scene.size.width as i32, scene.size.height as i32);
+        let (width, height) = (scene.size.width.cast_signed(), scene.size.height.cast_signed());
         output.mode(wl_output::Mode::Current, width, height, 60_000);
         output.done();
     }

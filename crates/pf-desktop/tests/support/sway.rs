@@ -1,7 +1,6 @@
 //! A sway of a test's own, without a screen, and programs in it.
 #![allow(dead_code, clippy::allow_attributes, reason = "each test program uses its own part of this")]
 
-use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixStream;
@@ -61,8 +60,18 @@ impl Sway {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
-    /// Has sway do something; what it says of that.
-    pub(crate) fn message<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> String {
+    /// Has sway do something.
+    pub(crate) fn command(&self, command: &str) {
+        let answer = self.ask(&[command]);
+        assert!(answer.contains("\"success\": true"), "{command}: {answer}");
+    }
+
+    /// What sway says of its outputs.
+    pub(crate) fn outputs(&self) -> String {
+        self.ask(&["-t", "get_outputs"])
+    }
+
+    fn ask(&self, words: &[&str]) -> String {
         let output = Command::new("swaymsg").arg("-s").arg(self.ipc().unwrap()).args(words).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }

@@ -50,10 +50,10 @@ pub(super) async fn change(
     stream: &mut Stream,
     sound: &mut SessionSound,
     started: &mut StreamStarted,
-    wished: &StreamWishes,
+    asked: &StreamWishes,
     studio: &Studio,
 ) -> Result<(), Arc<StreamError>> {
-    let wishes = within_reason(wished);
+    let wishes = within_reason(asked);
     let mut scene = Arc::clone(stream.scene());
     if scene.kind() == SourceKind::Synthetic {
         // It is made for a size and a speed, and others may watch the one that is open.
@@ -61,11 +61,11 @@ pub(super) async fn change(
         let config = SourceConfig { kind, size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
         scene = studio.sources.open(config, stop).await?;
     }
-    let pictures = Wishes { bitrate: left_for_pictures(wished.sound, wishes.bitrate), ..wishes };
+    let pictures = Wishes { bitrate: left_for_pictures(asked.sound, wishes.bitrate), ..wishes };
     stream.change(scene, pictures)?;
     started.frames_per_second = wishes.fps.get();
     started.bits_per_second = wishes.bitrate;
-    started.sound = sound.wish(wished.sound, wishes.bitrate);
+    started.sound = sound.wish(asked.sound, wishes.bitrate);
     Ok(())
 }
 

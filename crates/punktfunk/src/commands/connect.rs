@@ -80,7 +80,7 @@ async fn played(script: Option<Script>, controls: Controls, is_bounded: bool) {
     let Some(script) = script else { return std::future::pending().await };
     script::play(script, controls).await;
     if is_bounded {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -473,6 +473,16 @@ export interface components {
              */
             bitrate_mbps: number;
             /**
+             * Format: int64
+             * @description Pictures that were taken of the source since it was opened, for all sessions that share it.
+             */
+            captured: number;
+            /**
+             * Format: int64
+             * @description Pictures that were encoded of these, for all sessions and of all sizes.
+             */
+            encoded: number;
+            /**
              * Format: double
              * @description Pictures sent in a second.
              */
@@ -554,6 +564,11 @@ export interface components {
              * @description Waiting for the encoder and the link.
              */
             queue: number;
+            /**
+             * Format: double
+             * @description From encoded until all of it had left.
+             */
+            send: number;
         };
         /** @description A new password. */
         NewPassword: {

@@ -6,6 +6,8 @@ use pf_media::recovery::Wanted;
 /// How it stands with one session. Frames have the encoder's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::stream) struct Standing {
+    /// Which of the lanes that it was in one after the other it is in.
+    pub(in crate::stream) stay: u64,
     pub(in crate::stream) room: Room,
     /// What its path takes, in bits a second of an encoder.
     pub(in crate::stream) rate: u64,
@@ -86,7 +88,8 @@ const NEAR: (u64, u64) = (3, 2);
 mod tests {
     use super::*;
 
-    const FREE: Standing = Standing { room: Room::Free, rate: 6_000_000, wanted: None, decoded: Some(90) };
+    const FREE: Standing =
+        Standing { stay: 0, room: Room::Free, rate: 6_000_000, wanted: None, decoded: Some(90) };
 
     fn kind(standings: &[Standing]) -> Option<FrameKind> {
         plan(standings, 99, Measure::TheFast).map(|plan| plan.kind)

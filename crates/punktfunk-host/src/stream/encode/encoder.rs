@@ -1,75 +1,57 @@
-//! The encoder of a lane: made for the pictures of now, its frames numbered on when it is made anew.
+//! The encoder of a lane.
 
-use std::num::NonZeroU32;
-
-use pf_codec::{EncodeError, EncodedFrame, EncoderConfig, FrameKind, I420, VideoEncoder};
-use pf_media::{packet::Reference, picture::Size};
+use pf_codec::{EncodeError, EncodedFrame, EncoderConfig, I420, VideoEncoder};
 
 use super::audience::Plan;
+use crate::stream::source::Format;
 
-/// An encoder of pictures of any size, one after the other. Frames count up by one for as long as it lives.
-#[derive(Default)]
+/// An encoder of pictures of one size and speed. It is made with the first one, when its rate is known.
 pub(super) struct LaneEncoder {
+    format: Format,
     made: Option<Made>,
     /// The number of the next frame.
     next: u32,
 }
 
-/// An encoder of one size and speed.
 struct Made {
-    size: Size,
-    fps: NonZeroU32,
-    bitrate: u32,
     codec: Box<dyn VideoEncoder>,
-    /// The number here of its frame 0.
-    first: u32,
+    bitrate: u32,
 }
 
 impl LaneEncoder {
+    pub(super) fn new(format: Format) -> Self {
+        Self { format, made: None, next: 0 }
+    }
+
     /// The number of the last frame.
     pub(super) fn newest(&self) -> u32 {
         self.next.wrapping_sub(1)
     }
 
     /// Encodes a picture as planned.
-    pub(super) fn encode(
-        &mut self,
-        picture: &I420,
-        fps: NonZeroU32,
-        plan: &Plan,
-    ) -> Result<EncodedFrame<'_>, EncodeError> {
+    pub(super) fn encode(&mut self, picture: &I420, plan: &Plan) -> Result<EncodedFrame<'_>, EncodeError> {
         let bitrate = u32::try_from(plan.rate).unwrap_or(u32::MAX);
-        let made = match self.made.take().filter(|made| (made.size, made.fps) == (picture.size(), fps)) {
+        let made = match self.made.take() {
             Some(mut made) => {
                 made.aim_at(bitrate);
                 made
             }
-            None => Made::new(picture.size(), fps, bitrate, self.next)?,
+            None => Made::new(self.format, bitrate)?,
         };
         let made = self.made.insert(made);
-        let first = made.first;
         if let Some(decoded) = plan.decoded {
-            made.codec.acknowledge(decoded.wrapping_sub(first));
+            made.codec.acknowledge(decoded);
         }
-        let kind = match plan.kind {
-            FrameKind::After(frame) => FrameKind::After(frame.wrapping_sub(first)),
-            kind => kind,
-        };
-        let frame = made.codec.encode(picture, kind)?;
-        let number = frame.number.wrapping_add(first);
-        self.next = number.wrapping_add(1);
-        let reference = match frame.reference {
-            Reference::Frame(frame) => Reference::Frame(frame.wrapping_add(first)),
-            reference => reference,
-        };
-        Ok(EncodedFrame { number, reference, ..frame })
+        let frame = made.codec.encode(picture, plan.kind)?;
+        self.next = frame.number.wrapping_add(1);
+        Ok(frame)
     }
 }
 
 impl Made {
-    fn new(size: Size, fps: NonZeroU32, bitrate: u32, first: u32) -> Result<Self, EncodeError> {
-        let config = EncoderConfig { size, fps: fps.get(), bitrate, threads: THREADS };
-        Ok(Self { size, fps, bitrate, codec: pf_codec::encoder(config)?, first })
+    fn new(format: Format, bitrate: u32) -> Result<Self, EncodeError> {
+        let config = EncoderConfig { size: format.size, fps: format.fps.get(), bitrate, threads: THREADS };
+        Ok(Self { codec: pf_codec::encoder(config)?, bitrate })
     }
 
     fn aim_at(&mut self, bitrate: u32) {
@@ -88,50 +70,25 @@ const THREADS: u8 = 2;
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
+    use pf_codec::FrameKind;
+    use pf_media::picture::Size;
+
     use super::*;
 
-    const FPS: NonZeroU32 = NonZeroU32::new(60).unwrap();
-
-    fn plan(kind: FrameKind, rate: u64) -> Plan {
-        Plan { kind, rate, decoded: None }
-    }
-
-    /// A frame that is numbered anew would be taken for one of long ago.
+    /// The rate changes many times a second; a key frame each time would take all of it.
     #[test]
-    fn numbers_go_on_when_the_size_changes() {
-        let mut encoder = LaneEncoder::default();
-        let mut numbers = Vec::new();
-        for width in [32, 32, 64, 64] {
-            let picture = I420::new(Size::new(width, 32));
-            let frame = encoder.encode(&picture, FPS, &plan(FrameKind::Auto, 1_000_000)).unwrap();
-            numbers.push((frame.number, frame.reference));
-        }
-        let [key, next] = [Reference::Nothing, Reference::Previous];
-        assert_eq!(numbers, [(0, key), (1, next), (2, key), (3, next)]);
-        assert_eq!(encoder.newest(), 3);
-    }
-
-    /// The rate changes many times a second, a key frame each time would take all of it.
-    #[test]
-    fn another_rate_makes_no_key_frame() {
-        let mut encoder = LaneEncoder::default();
-        let picture = I420::new(Size::new(64, 64));
+    fn another_rate_makes_no_key_frame_and_frames_count_up() {
+        let size = Size::new(64, 64);
+        let mut encoder = LaneEncoder::new(Format { size, fps: NonZeroU32::new(60).unwrap() });
+        let picture = I420::new(size);
         for nth in 0..10 {
-            let plan = plan(FrameKind::Auto, 500_000 * (nth + 1));
-            assert_eq!(encoder.encode(&picture, FPS, &plan).unwrap().is_key(), nth == 0);
+            let rate = 500_000 * u64::from(nth + 1);
+            let plan = Plan { kind: FrameKind::Auto, rate, decoded: None };
+            let frame = encoder.encode(&picture, &plan).unwrap();
+            assert_eq!((frame.number, frame.is_key()), (nth, nth == 0));
+            assert_eq!(encoder.newest(), nth);
         }
-    }
-
-    /// What another encoder made is no help: what it kept is gone.
-    #[test]
-    fn a_recovery_of_before_the_change_of_size_is_a_key_frame() {
-        let mut encoder = LaneEncoder::default();
-        for (width, kind) in [(32, FrameKind::Auto), (32, FrameKind::Auto), (64, FrameKind::After(0))] {
-            let picture = I420::new(Size::new(width, 32));
-            encoder.encode(&picture, FPS, &plan(kind, 1_000_000)).unwrap();
-        }
-        let picture = I420::new(Size::new(64, 32));
-        let frame = encoder.encode(&picture, FPS, &plan(FrameKind::After(1), 1_000_000)).unwrap();
-        assert!(frame.is_key());
     }
 }

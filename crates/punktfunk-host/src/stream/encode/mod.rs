@@ -44,9 +44,9 @@ const STILL: Duration = Duration::from_millis(200);
 const SILENT_PATH: Duration = Duration::from_millis(10);
 
 /// Starts the thread, which ends with its lane.
-pub(super) fn start(core: Arc<Core>, lane: LaneId, bell: Arc<Bell>) -> io::Result<()> {
+pub(super) fn start(core: Arc<Core>, lane: LaneId, format: Format, bell: Arc<Bell>) -> io::Result<()> {
     thread::Builder::new().name("encode".to_owned()).spawn(move || {
-        if let Err(error) = Encoding::new(Arc::clone(&core), lane).run(&bell) {
+        if let Err(error) = Encoding::new(Arc::clone(&core), lane, format).run(&bell) {
             core.fail(lane, error.into());
         }
     })?;
@@ -56,6 +56,8 @@ pub(super) fn start(core: Arc<Core>, lane: LaneId, bell: Arc<Bell>) -> io::Resul
 struct Encoding {
     core: Arc<Core>,
     lane: LaneId,
+    format: Format,
+    interval: Duration,
     encoder: LaneEncoder,
     load: Load,
     beat: Beat,
@@ -89,11 +91,13 @@ struct Job {
 }
 
 impl Encoding {
-    fn new(core: Arc<Core>, lane: LaneId) -> Self {
+    fn new(core: Arc<Core>, lane: LaneId, format: Format) -> Self {
         Self {
             core,
             lane,
-            encoder: LaneEncoder::default(),
+            format,
+            interval: Duration::from_secs(1) / format.fps.get(),
+            encoder: LaneEncoder::new(format),
             load: Load::default(),
             beat: Beat::default(),
             last: None,
@@ -130,14 +134,13 @@ impl Encoding {
     /// When the next picture is to be encoded.
     fn due(&self, now: Instant, is_fresh: bool, brief: &Brief, plan: Option<&Plan>) -> Instant {
         let Some(last) = &self.last else { return now };
-        let interval = Duration::from_secs(1) / brief.format.fps.get();
         if is_fresh {
             // A source that is as fast as the lane keeps its time itself.
-            return if brief.source_fps > brief.format.fps { self.beat.due(now) } else { now };
+            return if brief.source_fps > self.format.fps { self.beat.due(now) } else { now };
         }
         let pause = match plan {
             // Whoever lost something, or is new here, does not wait for the picture to change.
-            Some(plan) if plan.kind != FrameKind::Auto => interval,
+            Some(plan) if plan.kind != FrameKind::Auto => self.interval,
             _ if last.repeats < SETTLING_REPEATS => SETTLING,
             _ => STILL,
         };
@@ -146,11 +149,11 @@ impl Encoding {
 
     fn encode(&mut self, job: Job) -> Result<(), EncodeError> {
         let Job { brief, shot, is_fresh, plan } = job;
-        let rendition = self.rendition(&shot, brief.format);
+        let rendition = self.rendition(&shot);
         let begun = Instant::now();
         // One that stands still is as fresh as when it was looked at last, which is now.
         let (captured, ready) = if is_fresh { (shot.captured, rendition.ready) } else { (begun, begun) };
-        let made = self.encoder.encode(&rendition.picture, brief.format.fps, &plan)?;
+        let made = self.encoder.encode(&rendition.picture, &plan)?;
         let ended = Instant::now();
         let frame = Encoded {
             number: made.number,
@@ -165,7 +168,7 @@ impl Encoding {
         };
         let mut strained = Vec::new();
         for (member, standing) in brief.members.iter().zip(&self.standings) {
-            let given = member.viewer.give(standing, &frame, brief.format.size, is_fresh);
+            let given = member.viewer.give(standing, &frame, self.format.size, is_fresh);
             if given.is_strained {
                 strained.push(member.clone());
             }
@@ -173,7 +176,7 @@ impl Encoding {
         let load = self.load.note(ended, frame.bytes.len());
         self.core.note_encoded(self.lane, plan.rate, load, &strained);
         if is_fresh {
-            self.beat.taken(begun, Duration::from_secs(1) / brief.format.fps.get());
+            self.beat.taken(begun, self.interval);
         }
         let repeats = self.last.as_ref().filter(|_| !is_fresh).map_or(0, |last| last.repeats + 1);
         self.last = Some(Last { shot: shot.number, rendition, at: begun, repeats });
@@ -181,12 +184,10 @@ impl Encoding {
     }
 
     /// The picture in the lane's size.
-    fn rendition(&self, shot: &Shot, format: Format) -> Arc<Rendition> {
+    fn rendition(&self, shot: &Shot) -> Arc<Rendition> {
         match &self.last {
-            Some(last) if last.shot == shot.number && last.rendition.picture.size() == format.size => {
-                Arc::clone(&last.rendition)
-            }
-            _ => shot.in_size(format.size, self.core.shelf()),
+            Some(last) if last.shot == shot.number => Arc::clone(&last.rendition),
+            _ => shot.in_size(self.format.size, self.core.shelf()),
         }
     }
 }

@@ -64,7 +64,6 @@ pub(in crate::stream) struct Counts {
 
 /// What the encoding thread of a lane has to know.
 pub(in crate::stream) struct Brief {
-    pub(in crate::stream) format: Format,
     pub(in crate::stream) members: Arc<[Member]>,
     pub(in crate::stream) measure: Measure,
     /// How many pictures a second the source gives at most.
@@ -175,10 +174,11 @@ impl Scene {
         }
         let id = ViewerId(state.next_viewer);
         state.next_viewer += 1;
-        let wished = Format { size: wishes.size, fps: wishes.fps };
-        let format = state.fitting(wished);
-        state.watching.push(Watching { member: Member { id, viewer }, wished, lane: None });
-        state.lanes.join(id, format);
+        let whole = Format { size: wishes.size, fps: wishes.fps };
+        let format = whole.of(state.size);
+        let rate = viewer.outgoing.encoder_rate(Instant::now());
+        state.watching.push(Watching { member: Member { id, viewer }, wished: whole, lane: None });
+        state.lanes.join(id, format, rate);
         self.0.settle(&mut state)?;
         Ok(id)
     }
@@ -186,12 +186,13 @@ impl Scene {
     /// The session wishes something else from now on.
     pub(in crate::stream) fn change(&self, viewer: ViewerId, wishes: Wishes) -> Result<(), Arc<StreamError>> {
         let mut state = self.0.state();
-        let wished = Format { size: wishes.size, fps: wishes.fps };
-        let format = state.fitting(wished);
         if let Some(watching) = state.watching.iter_mut().find(|watching| watching.member.id == viewer) {
-            watching.wished = wished;
+            watching.wished = Format { size: wishes.size, fps: wishes.fps };
         }
-        state.lanes.refit(viewer, format);
+        if state.demand() == Some(state.asked) {
+            state.refit();
+        }
+        // Else the source is asked first: pictures that it is about to give need no scaling.
         self.0.settle(&mut state)
     }
 
@@ -232,10 +233,12 @@ impl Core {
     }
 
     /// The source was asked for this.
-    pub(super) fn answer(&self, demand: Format, sizing: Sizing) {
+    pub(super) fn answer(self: &Arc<Self>, demand: Format, sizing: Sizing) {
         let mut state = self.state();
         (state.asked, state.sizing) = (demand, sizing);
-        self.is_settled.send_replace(state.is_settled());
+        if state.is_settled() {
+            self.refit(&mut state);
+        }
     }
 
     /// Shows a picture of the source to all.
@@ -246,10 +249,7 @@ impl Core {
         state.size = shot.size();
         state.newest = Some(Arc::new(shot));
         if is_resized {
-            state.refit_all();
-            if let Err(error) = self.settle(&mut state) {
-                tracing::warn!(%error, "a picture of another size could not be shown");
-            }
+            self.refit(&mut state);
         }
         state.ring();
     }
@@ -272,7 +272,6 @@ impl Core {
         let state = self.state();
         let running = state.running.iter().find(|running| running.lane == lane)?;
         Some(Brief {
-            format: state.lanes.format(lane)?,
             members: Arc::clone(&running.members),
             measure: state.lanes.measure(lane),
             source_fps: state.asked.fps,
@@ -324,6 +323,14 @@ impl Core {
         &self.shelf
     }
 
+    /// Gives each session what it is to get of the source as it is now.
+    fn refit(self: &Arc<Self>, state: &mut State) {
+        state.refit();
+        if let Err(error) = self.settle(state) {
+            tracing::warn!(%error, "pictures of another size cannot be shown");
+        }
+    }
+
     /// Gives each lane a thread, ends those of lanes that are gone, and has each session follow its lane.
     fn settle(self: &Arc<Self>, state: &mut State) -> Result<(), Arc<StreamError>> {
         let State { watching, lanes, running, .. } = state;
@@ -334,10 +341,10 @@ impl Core {
             }
             is_there
         });
-        for lane in lanes.ids() {
+        for (lane, format) in lanes.all() {
             if running.iter().all(|running| running.lane != lane) {
                 let bell = Arc::<Bell>::default();
-                encode::start(Arc::clone(self), lane, Arc::clone(&bell))
+                encode::start(Arc::clone(self), lane, format, Arc::clone(&bell))
                     .map_err(|error| Arc::new(StreamError::Thread(error)))?;
                 running.push(Running { lane, bell, members: Arc::default() });
             }
@@ -366,11 +373,6 @@ impl Core {
 }
 
 impl State {
-    /// What a session gets that wishes this.
-    fn fitting(&self, wished: Format) -> Format {
-        Format { size: fit(self.size, wished.size), ..wished }
-    }
-
     /// What the source should be for all who watch it: the largest and the fastest that anybody wishes.
     fn demand(&self) -> Option<Format> {
         let wished = || self.watching.iter().map(|watching| watching.wished);
@@ -383,14 +385,12 @@ impl State {
         is_asked && (self.sizing == Sizing::Keeps || self.size == self.asked.size)
     }
 
-    fn refit_all(&mut self) {
-        let formats: Vec<_> = self
-            .watching
-            .iter()
-            .map(|watching| (watching.member.id, self.fitting(watching.wished)))
-            .collect();
-        for (viewer, format) in formats {
-            self.lanes.refit(viewer, format);
+    /// Puts each session in a lane of what it is to get now.
+    fn refit(&mut self) {
+        let now = Instant::now();
+        for watching in &self.watching {
+            let rate = watching.member.viewer.outgoing.encoder_rate(now);
+            self.lanes.refit(watching.member.id, watching.wished.of(self.size), rate);
         }
     }
 
@@ -409,6 +409,13 @@ impl State {
 
     fn ring(&self) {
         self.running.iter().for_each(|running| running.bell.ring());
+    }
+}
+
+impl Format {
+    /// What a session gets that wishes this of a source whose pictures have this size.
+    fn of(self, source: Size) -> Self {
+        Self { size: fit(source, self.size), ..self }
     }
 }
 

@@ -82,7 +82,7 @@ impl Shot {
     }
 
     /// The picture in this size, which is scaled once however many ask for it.
-    pub(in crate::stream) fn in_size(&self, size: Size, shelf: &Mutex<Shelf>) -> Arc<Rendition> {
+    pub(in crate::stream) fn in_size(&self, size: Size, spare: &Mutex<Shelf>) -> Arc<Rendition> {
         if size == self.size() {
             return Arc::clone(&self.whole);
         }
@@ -91,10 +91,12 @@ impl Shot {
         if let Some(rendition) = scaled.iter().find(|rendition| rendition.picture.size() == size) {
             return Arc::clone(rendition);
         }
-        let shelf = || shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut picture = shelf().unused(size).map_or_else(|| I420::new(size), |(picture, _)| picture);
+        let spare_pictures = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut picture =
+            spare_pictures().unused(size).map_or_else(|| I420::new(size), |(picture, _)| picture);
         picture.fill_scaled(&self.whole.picture, size);
-        let rendition = shelf().keep(Rendition { picture, ready: Instant::now(), shot: self.number });
+        let rendition =
+            spare_pictures().keep(Rendition { picture, ready: Instant::now(), shot: self.number });
         scaled.push(Arc::clone(&rendition));
         rendition
     }

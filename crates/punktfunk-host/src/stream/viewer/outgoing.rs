@@ -56,6 +56,8 @@ struct Inner {
     is_free: bool,
     /// Whom to tell that one may.
     bell: Arc<Bell>,
+    /// How many encoders it has followed.
+    stay: u64,
     allowance: Allowance,
     strain: Strain,
     departures: Departures,
@@ -73,7 +75,7 @@ pub(in crate::stream) struct Encoded<'a> {
 }
 
 /// What became of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::stream) struct Given {
     /// Whether it is on its way.
     pub(in crate::stream) is_sent: bool,
@@ -107,6 +109,7 @@ impl Outgoing {
             is_in_step: false,
             is_free: false,
             bell: Arc::default(),
+            stay: 0,
             allowance: Allowance::default(),
             strain: Strain::default(),
             departures: Departures::default(),
@@ -119,6 +122,7 @@ impl Outgoing {
     pub(in crate::stream) fn follow(&self, bell: Arc<Bell>) {
         let mut inner = self.lock();
         inner.bell = bell;
+        inner.stay += 1;
         inner.numbers.clear();
         inner.is_in_step = false;
         inner.strain = Strain::default();
@@ -141,6 +145,7 @@ impl Outgoing {
         inner.is_free = room == Room::Free;
         let may_ask = !is_shared || inner.allowance.is_left(now);
         Standing {
+            stay: inner.stay,
             room,
             rate: inner.transmitter.encoder_rate(now),
             wanted: inner.wanted().filter(|_| may_ask),
@@ -157,6 +162,10 @@ impl Outgoing {
         max_datagram: usize,
     ) -> Given {
         let mut inner = self.lock();
+        if standing.stay != inner.stay {
+            // It was moved while the frame was being encoded, and this encoder's numbers mean nothing any more.
+            return Given::default();
+        }
         let now = self.clock.media_time(Instant::now());
         let reference = match frame.reference {
             Reference::Nothing => Some(Reference::Nothing),
@@ -452,8 +461,12 @@ mod tests {
         assert!(send(14, Reference::Previous));
         assert_eq!(wanted(), None);
 
+        let before = outgoing.look(Instant::now(), false);
         outgoing.follow(Arc::default());
         assert_eq!(wanted(), Some(Wanted::Key), "another encoder has made none of that");
+        assert!(!give_to(&outgoing, before, 15, Reference::Nothing, 100), "a frame of the encoder before");
+        assert!(!send(40, Reference::Previous));
+        assert_eq!(wanted(), Some(Wanted::Key));
     }
 
     /// What a receiver says is told in its own numbers, of which the encoder knows nothing.
