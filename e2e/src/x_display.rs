@@ -78,6 +78,18 @@ impl XDisplay {
         TimeCodeClient { over, drawn, thread: Some(thread) }
     }
 
+    /// Fills a rectangle of the root window: its corner, its size, and red, green and blue in a number.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn fill(&self, [x, y]: [i16; 2], size: Size, colour: u32) {
+        let Canvas { connection, root, context } = Canvas::open(&self.name());
+        let rectangle = Rectangle { x, y, width: size.width as u16, height: size.height as u16 };
+        let is_there = "the server is there";
+        connection.change_gc(context, &ChangeGCAux::new().foreground(colour)).expect(is_there);
+        connection.poly_fill_rectangle(root, context, &[rectangle]).expect(is_there).check().expect(is_there);
+    }
+
     /// The first visible window whose title contains `title`, if there is one by now.
     ///
     /// # Panics

@@ -408,8 +408,14 @@ fn a_window_passes_on_what_is_done_in_it_and_lets_go_when_it_is_left() {
 
 /// Presses a key in the window that has the keyboard, and holds it once it arrives at the host.
 fn hold(screen: &XDisplay, program: &mut XProgram, key: u8) {
+    await_keyboard(screen, program, key);
+    screen.strike(key, true);
+    until("a key that is held", || program.held().0.contains(&key).then_some(()));
+}
+
+/// Strikes a key until it arrives at the host: until the window has heard that it has the keyboard, it hears of none.
+fn await_keyboard(screen: &XDisplay, program: &mut XProgram, key: u8) {
     let before = program.told().len();
-    // Until the window has heard that it has the keyboard, it hears of no key.
     program.hear("a key of the window", |told| {
         screen.strike(key, true);
         screen.strike(key, false);
@@ -418,8 +424,6 @@ fn hold(screen: &XDisplay, program: &mut XProgram, key: u8) {
             .any(|told| matches!(told, Told::Key { keycode, .. } if *keycode == key))
             .then_some(())
     });
-    screen.strike(key, true);
-    until("a key that is held", || program.held().0.contains(&key).then_some(()));
 }
 
 /// A game wants motion and no places: the pointer is the host's until the chord takes it back.
@@ -437,12 +441,11 @@ fn a_chord_gives_the_pointer_to_the_host_and_back() {
     screen.point([100, 100]);
     program.hear("the pointer", |told| told.contains(&Told::Motion([100, 100])).then_some(()));
 
-    until("the pointer given to the host", || {
-        screen.press(window, &CHORD);
-        screen.window("gives the pointer back").map(|_| ())
-    });
+    await_keyboard(&screen, &mut program, A);
+    screen.press(window, &CHORD);
+    until("the pointer given to the host", || screen.window("gives the pointer back"));
     let before = program.told().len();
-    // Beyond the window's edge, which stops the pointer and not its motion.
+    // From its middle beyond the window's edge, which stops the pointer and not its motion.
     for _ in 0..10 {
         screen.push([40, 0]);
     }

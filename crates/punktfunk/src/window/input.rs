@@ -1,7 +1,7 @@
 //! What a person does in the window, for the host.
 //!
 //! Keys go by their place, so that the host's layout counts. The pointer goes to the place in the picture that it is over;
-//! or, after a chord, it is the host's altogether: it is hidden and held in the window, and only its motion counts, as
+//! or, after a chord, it is the host's altogether: it is hidden and kept in the window, and only its motion counts, as
 //! games want it. Whatever takes the keyboard away from the window lets go of everything and gives the pointer back.
 
 use pf_client::input::Controls;
@@ -32,7 +32,16 @@ enum Pointer {
     /// This machine's: its place counts.
     Free,
     /// The host's: its motion counts.
-    Given,
+    Given(Hold),
+}
+
+/// How the window keeps a pointer that is the host's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It stays where it is.
+    Locked,
+    /// It is moved back into the middle. An X server that is asked to confine it tells of each motion twice.
+    BroughtBack,
 }
 
 impl Input {
@@ -54,15 +63,24 @@ impl Input {
     }
 
     /// The pointer is over this pixel of a window of the size `room`, which shows a picture of the size `picture`.
-    pub(super) fn pointed(&self, at: PhysicalPosition<f64>, picture: Size, room: Size) {
-        if self.pointer == Pointer::Free {
-            self.controls.move_to(place_in(at, Place::of(picture, room)));
+    pub(super) fn pointed(&self, at: PhysicalPosition<f64>, picture: Size, room: Size, window: &Window) {
+        match self.pointer {
+            Pointer::Free => self.controls.move_to(place_in(at, Place::of(picture, room))),
+            Pointer::Given(_) if is_amid(at, room) => {}
+            Pointer::Given(_) => self.strayed(window),
+        }
+    }
+
+    /// The pointer is near an edge of the window, or beyond.
+    pub(super) fn strayed(&self, window: &Window) {
+        if self.pointer == Pointer::Given(Hold::BroughtBack) {
+            bring_back(window);
         }
     }
 
     /// The mouse was moved by so much, wherever the pointer is.
     pub(super) fn moved(&mut self, (dx, dy): (f64, f64)) {
-        if self.pointer == Pointer::Given {
+        if self.pointer != Pointer::Free {
             let [x, y] = &mut self.motion;
             let (dx, dy) = (x.whole(dx), y.whole(dy));
             if (dx, dy) != (0, 0) {
@@ -104,9 +122,9 @@ impl Input {
     pub(super) fn toggle_pointer(&mut self, window: &Window) -> bool {
         match self.pointer {
             Pointer::Free => self.give_pointer(window),
-            Pointer::Given => self.take_pointer(window),
+            Pointer::Given(_) => self.take_pointer(window),
         }
-        self.pointer == Pointer::Given
+        self.pointer != Pointer::Free
     }
 
     /// The window no longer has the keyboard. The pointer is this machine's again.
@@ -116,27 +134,39 @@ impl Input {
     }
 
     fn give_pointer(&mut self, window: &Window) {
-        // Where it cannot be held in its place it is held in the window: its motion is told from the mouse all the same.
-        let held = window
-            .set_cursor_grab(CursorGrabMode::Locked)
-            .or_else(|_| window.set_cursor_grab(CursorGrabMode::Confined));
-        match held {
-            Ok(()) => {
-                window.set_cursor_visible(false);
-                self.pointer = Pointer::Given;
-            }
-            Err(error) => tracing::error!(%error, "the pointer cannot be given to the host"),
-        }
+        let hold = if window.set_cursor_grab(CursorGrabMode::Locked).is_ok() {
+            Hold::Locked
+        } else {
+            bring_back(window);
+            Hold::BroughtBack
+        };
+        window.set_cursor_visible(false);
+        self.pointer = Pointer::Given(hold);
     }
 
     fn take_pointer(&mut self, window: &Window) {
-        if self.pointer == Pointer::Given {
+        if self.pointer != Pointer::Free {
             // A window that is going gives it back by itself.
             let _ = window.set_cursor_grab(CursorGrabMode::None);
             window.set_cursor_visible(true);
             self.pointer = Pointer::Free;
         }
     }
+}
+
+/// Moves the pointer into the middle of the window. Its motion is told from the mouse, which did not move.
+fn bring_back(window: &Window) {
+    let room = window.inner_size();
+    let middle = PhysicalPosition::new(room.width / 2, room.height / 2);
+    if let Err(error) = window.set_cursor_position(middle) {
+        tracing::error!(%error, "the pointer cannot be kept in the window");
+    }
+}
+
+/// Whether a pixel lies in the middle half of the window, both ways.
+fn is_amid(at: PhysicalPosition<f64>, room: Size) -> bool {
+    let is_amid = |at: f64, side: u32| (at / f64::from(side.max(1)) - 0.5).abs() <= 0.25;
+    is_amid(at.x, room.width) && is_amid(at.y, room.height)
 }
 
 /// Where in the picture a pixel of the window is; beside it, the nearest place in it.
@@ -191,6 +221,19 @@ mod tests {
         assert_eq!(position(300.0, 150.0), (32_768, 32_768));
         assert_eq!(position(0.0, -5.0), (0, 0), "beside the picture");
         assert_eq!(position(900.0, 900.0), (u16::MAX, u16::MAX), "beside the picture");
+    }
+
+    /// Nearer to an edge, a quick hand would leave the window.
+    #[test]
+    fn the_pointer_is_amid_the_window_in_its_middle_half() {
+        let room = Size::new(400, 200);
+        assert!(
+            [(100.0, 50.0), (200.0, 100.0), (300.0, 150.0)].iter().all(|(x, y)| is_amid(at(*x, *y), room))
+        );
+        assert!(
+            [(99.0, 100.0), (301.0, 100.0), (200.0, 49.0)].iter().all(|(x, y)| !is_amid(at(*x, *y), room))
+        );
+        assert!(!is_amid(at(5.0, 5.0), Size::new(0, 0)));
     }
 
     #[test]

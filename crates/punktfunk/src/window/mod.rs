@@ -225,7 +225,12 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
                 if let (Some(begun), Some(shown), Some(picture)) =
                     (&self.begun, &self.shown, self.picture.view())
                 {
-                    begun.input.pointed(position, picture.size(), shown.size());
+                    begun.input.pointed(position, picture.size(), shown.size(), shown.window());
+                }
+            }
+            WindowEvent::CursorLeft { .. } => {
+                if let (Some(begun), Some(shown)) = (&self.begun, &self.shown) {
+                    begun.input.strayed(shown.window());
                 }
             }
             WindowEvent::MouseInput { state, button, .. } => {
