@@ -277,10 +277,13 @@ impl RateController {
     }
 
     /// Whether the last frame took much longer from beginning to end, and its predecessor's end did, too.
+    ///
+    /// What a machine on the way held up and then let go all at once took less long from one to the next.
     fn is_suddenly_slower(&self) -> bool {
         let mut newest = self.recent.iter().rev();
         let (Some(last), Some(before)) = (newest.next(), newest.next()) else { return false };
         [last.first_queue, last.last_queue, before.last_queue].iter().all(|&queue| queue > SUDDEN)
+            && last.last_queue >= before.last_queue
     }
 
     /// Whether what was reported last was sent after the rate fell.
@@ -498,6 +501,25 @@ mod tests {
             &arrived(67, 65, Micros(2_000_000), Duration::from_millis(25)),
         );
         assert_eq!(rate.rate(), fallen, "what was sent before says nothing new");
+    }
+
+    /// A receiver that had no processor for a moment would otherwise have its stream made poor for seconds.
+    #[test]
+    fn a_stall_of_the_receiver_is_not_taken_for_a_slow_link() {
+        let mut rate = RateController::new(Micros::ZERO, LIMITS);
+        stream(&mut rate, 0..60, |_| Duration::ZERO);
+        let bytes = (rate.rate() as f64 * INTERVAL.as_secs_f64() / 80.0) as usize;
+        let sent = |frame: u32| Micros(1_000_000) + INTERVAL * frame;
+        // It stops in the middle of frame 60, and finds all that has come meanwhile at once.
+        let woken = sent(60) + WAY + Duration::from_millis(110);
+        for frame in 60..65 {
+            (0..10).for_each(|shard| rate.sent(sent(frame) + Duration::from_millis(shard), frame, bytes));
+            let spread = if frame == 60 { 110_000 } else { 10 };
+            let frames = vec![FrameArrival { before_newest: 0, shards: 10, first_before: spread, spread }];
+            let report = arrived(frame, frame, sent(frame), Duration::ZERO);
+            rate.handle_feedback(woken, &MediaFeedback { sent: woken.0, frames, ..report });
+        }
+        assert!(rate.rate() >= LIMITS.ceiling * 8 / 10, "{}", rate.rate());
     }
 
     /// A dead link would fill with pictures that come out, stale, when it wakes up.

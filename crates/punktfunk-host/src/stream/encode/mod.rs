@@ -32,6 +32,10 @@ use super::{
 /// How many times a picture that stands still is sent again at [`SETTLING`], so that it becomes clean.
 const SETTLING_REPEATS: u32 = 8;
 
+/// After how long a picture counts as one that stands still. What changes ten times a second or more is never held up by
+/// the encoding of what was there before.
+const STANDING: Duration = Duration::from_millis(100);
+
 /// How often a picture that has just come to a stand is sent again.
 const SETTLING: Duration = Duration::from_millis(33);
 
@@ -141,6 +145,7 @@ impl Encoding {
         let pause = match plan {
             // Whoever lost something, or is new here, does not wait for the picture to change.
             Some(plan) if plan.kind != FrameKind::Auto => self.interval,
+            _ if last.repeats == 0 => STANDING,
             _ if last.repeats < SETTLING_REPEATS => SETTLING,
             _ => STILL,
         };
