@@ -72,7 +72,8 @@ pub(crate) fn measure(seconds: u64) -> Result<Section> {
     }
     _ = writeln!(
         text,
-        "\n720p30, desktop, at most {MEGABITS} Mbit/s for each; every client decodes on the same machine."
+        "\n720p30, desktop, at most {MEGABITS} Mbit/s for each; every client decodes on the same machine. *Loopback* is \
+         all that the machine sends itself."
     );
     Ok(Section { name: "clients", text, plots: Vec::new() })
 }

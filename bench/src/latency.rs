@@ -67,12 +67,13 @@ pub(crate) fn measure(plan: &Plan) -> Result<Section> {
                 }
             }
         }
+        let failures = failures(&results, plan.rounds);
         let results: Vec<_> = results
             .into_iter()
             .map(|(peer, runs)| (peer, (!runs.is_empty()).then(|| Run::median(&runs))))
             .collect();
         _ = write!(text, "{}", table(format, scene, &floor, &results));
-        _ = writeln!(text, "\n{}\n", verdict(aim(format, scene), format, &results));
+        _ = writeln!(text, "\n{}{failures}\n", verdict(aim(format, scene), format, &results));
         plots.push(plot(format, scene, &results));
     }
     Ok(Section { name: "latency", text, plots })
@@ -222,6 +223,18 @@ fn table(format: Format, scene: Scene, floor: &Seen, results: &[(Peer, Option<Ru
     text
 }
 
+/// Who was not seen in every round: the medians are of the others.
+fn failures(results: &[(Peer, Vec<Run>)], rounds: u32) -> String {
+    let mut words = String::new();
+    for (peer, runs) in results {
+        let failed = rounds as usize - runs.len();
+        if failed > 0 {
+            _ = write!(words, " {} failed in {failed} of {rounds} rounds.", peer.name());
+        }
+    }
+    words
+}
+
 /// How it stands: by its own aim, and beside the others.
 fn verdict(aim: Option<Duration>, format: Format, results: &[(Peer, Option<Run>)]) -> String {
     let found = |ours: bool| {
@@ -231,16 +244,24 @@ fn verdict(aim: Option<Duration>, format: Format, results: &[(Peer, Option<Run>)
             .filter_map(|(peer, run)| Some((peer, run.as_ref()?)))
     };
     let Some((_, ours)) = found(true).next() else { return "Punktfunk was not measured.".to_owned() };
-    let mut words = match aim {
-        Some(aim) => format!(
-            "Aim: p50 ≤ {} ms, {} pictures a second: {}.",
+    let met = |is_met: bool| if is_met { "met" } else { "missed" };
+    let mut words = String::new();
+    if let Some(aim) = aim {
+        let holds_its_rates =
+            ours.fps >= f64::from(format.fps.get()) * HELD && ours.megabits <= f64::from(MEGABITS);
+        _ = write!(
+            words,
+            "Aim: p50 ≤ {} ms, {} pictures a second, at most {MEGABITS} Mbit/s: {}. ",
             aim.as_millis(),
             format.fps,
-            if ours.p50 <= aim && ours.fps >= f64::from(format.fps.get()) * HELD { "met" } else { "missed" }
-        ),
-        None => "Aim: ahead of every peer.".to_owned(),
-    };
-    for (peer, theirs) in found(false) {
+            met(ours.p50 <= aim && holds_its_rates)
+        );
+    }
+    let rivals: Vec<(&Peer, &Run)> = found(false).collect();
+    let is_ahead = rivals.iter().all(|(_, theirs)| ours.p50 < theirs.p50 && ours.fps >= theirs.fps * HELD);
+    let stand = if rivals.is_empty() { "nobody to compare with" } else { met(is_ahead) };
+    _ = write!(words, "Aim: ahead of every peer: {stand}.");
+    for (peer, theirs) in rivals {
         let ratio = theirs.p50.as_secs_f64() / ours.p50.as_secs_f64();
         _ = write!(
             words,

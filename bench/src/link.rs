@@ -26,7 +26,7 @@ use crate::{
     x_server::XServer,
 };
 
-/// A link that does not change, and which share of its pictures is to be shown in time.
+/// A link that does not change, and which share of its pictures is to come in time.
 struct Steady {
     name: &'static str,
     network: Network,
@@ -50,8 +50,8 @@ const STEADY: [Steady; 4] = [
 const CLEAN: Network = Network { loss: 0.0, bursts: None, outages: None, delay: DELAY, bottleneck: None };
 
 pub(crate) fn measure(seconds: u64) -> Result<Section> {
-    let mut text = "| link, 20 ms round trip | scene | shown in time | aim | late | lost | loss | repaired | Mbit/s | glass to glass p50 | p95 | p99 |\n\
-         | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    let mut text = "| link, 20 ms round trip | scene | in time | aim | pictures/s | late | lost | loss | repaired | video | on the link | glass to glass p50 | p95 | p99 |\n\
+         | --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         .to_owned();
     for steady in STEADY {
         for scene in [Scene::Desktop, Scene::Grain] {
@@ -123,11 +123,13 @@ impl Steady {
         let mut latencies = watched.seen.latencies();
         anyhow::ensure!(!latencies.is_empty(), "the picture stands still");
         let [p50, p95, p99] = [50, 95, 99].map(|percent| milliseconds(percentile(&mut latencies, percent)));
+        let on_the_link = rate(&watched.passed, Duration::ZERO, Duration::MAX);
         Ok(format!(
-            "| {} | {} | {in_time:.2} % | ≥ {} % | {} | {} | {:.1} % | {} | {:.1} | {p50} | {p95} | {p99} |",
+            "| {} | {} | {in_time:.2} % | ≥ {} % | {:.1} | {} | {} | {:.1} % | {} | {:.1} Mbit/s | {on_the_link:.1} Mbit/s | {p50} | {p95} | {p99} |",
             self.name,
             scene.name(),
             self.aim,
+            watched.seen.fps(),
             figure("frames_late")?,
             figure("frames_lost")?,
             figure("loss_percent")?,
@@ -164,6 +166,7 @@ fn cut(phase: Duration) -> Result<(String, Plot)> {
         _ = writeln!(text, "| {what} | {} | {aim} |", or_none(figure));
     };
     row("added delay (p95) from 2 s after the cut on", course.added_delay.map(milliseconds), "≤ 100 ms");
+    row("pictures a second on the screen, from 2 s on", Some(format!("{:.1}", course.shown)), "");
     row("longest delay in the 2 s after the cut", course.worst.map(milliseconds), "");
     row("rate before the cut", Some(format!("{:.1} Mbit/s", course.before)), "");
     row("rate during the cut, from 2 s on", Some(format!("{:.1} Mbit/s", course.during)), "");
@@ -177,6 +180,8 @@ fn cut(phase: Duration) -> Result<(String, Plot)> {
 struct Course {
     /// Of the pictures from 2 s after the cut until its end: how much later they were than before the cut, p95.
     added_delay: Option<Duration>,
+    /// How many pictures these were a second: latencies are of those that came.
+    shown: f64,
     /// The longest latency of the 2 s after the cut.
     worst: Option<Duration>,
     /// Rates in megabits a second: in the second half of the time before, and in the cut.
@@ -197,13 +202,17 @@ impl Course {
             (!latencies.is_empty()).then(|| percentile(&mut latencies, percent))
         };
         let usual = at(50, between(start + phase / 2, cut));
-        let late = at(95, between(cut + REACTION, end));
+        let in_the_cut = between(cut + REACTION, end);
+        let span = end.saturating_sub(cut + REACTION).as_secs_f64();
+        let shown = in_the_cut.len() as f64 / span.max(f64::EPSILON);
+        let late = at(95, in_the_cut);
         let rate = |from, to| rate(&watched.passed, from, to);
         let before = rate(start + phase / 2, cut);
         let steps = (0..).map(|step| TICK * step).take_while(|after| end + *after + SECOND <= end + phase);
         let mut seconds = steps.map(|after| (after + SECOND, rate(end + after, end + after + SECOND)));
         Self {
             added_delay: usual.zip(late).map(|(usual, late)| late.saturating_sub(usual)),
+            shown,
             worst: at(100, between(cut, cut + REACTION)),
             before,
             during: rate(cut + REACTION, end),
@@ -289,6 +298,7 @@ mod tests {
         let course = Course::of(&Watched { seen, passed, report: Value::Null }, &changes, ms(10_000));
         assert_eq!(course.added_delay, Some(ms(70)));
         assert_eq!(course.worst, Some(ms(90)));
+        assert!((course.shown - 100.0).abs() < 1.0, "{course:?}");
         assert!((course.before - 10.0).abs() < 0.2 && (course.during - 3.0).abs() < 0.2, "{course:?}");
         let back = course.back.unwrap();
         assert!((ms(2_800)..=ms(3_100)).contains(&back), "a whole second at nine tenths: {back:?}");

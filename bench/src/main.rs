@@ -82,15 +82,13 @@ enum What {
     Clients,
     /// A long stream, and both ends' memory.
     Soak {
-        /// How long.
-        #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u32).range(1..))]
+        /// How long: the first minute, and a beginning and an end to compare.
+        #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u32).range(4..))]
         minutes: u32,
     },
     /// What encoders make of a desktop at a rate.
     #[command(name = quality::WORD)]
     Quality,
-    /// All of these but the soak.
-    All,
     /// Is the other end of a bare handshake.
     #[command(name = bare::WORD, hide = true)]
     BareHost,
@@ -117,15 +115,6 @@ fn main() -> Result<()> {
         What::Clients => publish(clients::measure(seconds)?),
         What::Soak { minutes } => soak::run(minutes),
         What::Quality => publish(quality::measure()?),
-        What::All => {
-            publish(trust()?)?;
-            publish(stream()?)?;
-            publish(latency(seconds, 3, Vec::new(), Vec::new())?)?;
-            publish(link::measure(seconds)?)?;
-            publish(input::measure(seconds)?)?;
-            publish(clients::measure(seconds)?)?;
-            publish(quality::measure()?)
-        }
         What::BareHost => bare::serve(),
         What::Answer { display } => glass::answer(&display),
         What::Draw { display, scene, fps } => glass::draw(&display, scene, fps, &AtomicBool::new(false)),

@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use pf_media::picture::Size;
 use serde_json::Value;
@@ -249,11 +249,7 @@ impl Show {
 impl Show {
     /// Ends the client as a person does; what Punktfunk's says of the session.
     pub(crate) fn report(self) -> Result<Value> {
-        let said = self.viewer.stop()?;
-        let json =
-            said.lines().position(|line| line.starts_with('{')).context("the client reports nothing")?;
-        let json: Vec<_> = said.lines().skip(json).collect();
-        viewer::report(&json.join("\n"))
+        viewer::last_report(&self.viewer.stop()?)
     }
 }
 

@@ -9,19 +9,24 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// The time on processors that a process has taken so far, its threads included; also of one that has just ended.
 pub(crate) fn cpu_time(id: u32) -> Result<Duration> {
+    times(id, 2)
+}
+
+/// The first `count` of a process's times: as itself and in the kernel, then those of children that it has seen end.
+fn times(id: u32, count: usize) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("the process is gone")?;
     // The name may hold spaces; what follows its closing bracket does not.
     let fields: Vec<_> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    let ticks = |field: usize| fields.get(field).and_then(|text| text.parse::<u64>().ok());
-    let (user, system) = ticks(11).zip(ticks(12)).context("/proc/…/stat has no times")?;
-    Ok(TICK * u32::try_from(user + system)?)
+    let times = fields.get(11..11 + count).context("/proc/…/stat has no times")?;
+    let ticks = times.iter().map(|text| text.parse::<u32>()).sum::<Result<u32, _>>()?;
+    Ok(TICK * ticks)
 }
 
-/// The time on processors that a process and all that it started have taken so far.
+/// The time on processors that a process and all that it started have taken so far, also what has ended since.
 pub(crate) fn cpu_time_of_all(id: u32) -> Result<Duration> {
-    let mut total = cpu_time(id)?;
+    let mut total = times(id, 4)?;
     for child in children(id) {
-        // One that has ended meanwhile counts no more.
+        // One that ends just now is counted by its parent the next time.
         total += cpu_time_of_all(child).unwrap_or_default();
     }
     Ok(total)

@@ -27,7 +27,7 @@ pub(crate) struct Plot {
 impl Section {
     /// Prints it, and with `docs`, the folder of the book, replaces what stands there.
     pub(crate) fn publish(mut self, docs: Option<&Path>) -> Result<()> {
-        _ = writeln!(self.text, "\n{}", process::machine());
+        _ = writeln!(self.text, "\n`{}` on {}", command(), process::machine());
         println!("{}", self.text);
         let Some(docs) = docs else { return Ok(()) };
         for plot in &self.plots {
@@ -43,6 +43,12 @@ impl Section {
         eprintln!("{} has these figures now", page.display());
         Ok(())
     }
+}
+
+/// What this program was asked for, as a person asks for it; where results go is no part of it.
+fn command() -> String {
+    let words = std::env::args().skip(1).take_while(|word| !word.starts_with("--docs"));
+    ["cargo", "xtask", "bench"].map(str::to_owned).into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// The page with other text between the marks of a section.

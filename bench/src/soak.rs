@@ -15,7 +15,7 @@ use crate::{
     peer::Ask,
     process::memory,
     program::{Place, Program},
-    viewer::Viewer,
+    viewer::{self, Viewer},
     x_server::XServer,
 };
 
@@ -26,7 +26,8 @@ const EACH: Duration = Duration::from_mins(1);
 /// more than that in an hour.
 const SLACK: u64 = 2048;
 
-/// Streams for so many minutes, prints both ends' memory each minute, and fails when one has grown.
+/// Streams for so many minutes, prints both ends' memory each minute, and fails when one has grown, or when the picture
+/// stood still.
 pub(crate) fn run(minutes: u32) -> Result<()> {
     let Format { size, fps, .. } = Format::HD_60;
     let display = XServer::xvfb(size)?;
@@ -46,7 +47,11 @@ pub(crate) fn run(minutes: u32) -> Result<()> {
         host_memory.push(host);
         client_memory.push(client);
     }
-    println!("\n{}", client.stop()?.trim());
+    let said = client.stop()?;
+    println!("\n{}", said.trim());
+    let frames = viewer::last_report(&said)?["frames"].as_u64().unwrap_or_default();
+    let drawn = u64::from(minutes) * 60 * u64::from(fps.get());
+    ensure!(frames * 2 >= drawn, "{frames} pictures came of {drawn}: what stands still does not grow");
     for (who, samples) in [("host", &host_memory), ("client", &client_memory)] {
         let grown = growth(samples);
         ensure!(grown <= SLACK, "the {who} has grown by {grown} KiB in {minutes} minutes");

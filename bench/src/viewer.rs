@@ -92,5 +92,12 @@ pub(crate) fn report(text: &str) -> Result<Value> {
     Ok(said["data"].take())
 }
 
+/// The report that all the words of a client end with.
+pub(crate) fn last_report(words: &str) -> Result<Value> {
+    let json = words.lines().position(|line| line.starts_with('{')).context("the client reports nothing")?;
+    let json: Vec<_> = words.lines().skip(json).collect();
+    report(&json.join("\n"))
+}
+
 /// How long pairing may take.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,4 +1,5 @@
-//! A reassembler under a hostile sender: no panic, no more memory than its bound, and reports that fit their own cap.
+//! A reassembler under a hostile sender: no panic, memory that does not run away (the fuzzer stops at 2 GiB), and reports
+//! that fit their own cap.
 //!
 //! The input is a run of datagrams, each after two bytes of length and one of milliseconds that pass before it.
 #![no_main]

@@ -10,10 +10,16 @@ use crate::{
 };
 
 /// What `pf-bench` measures, by its own words; `cargo xtask bench` alone is the first two.
-const WORDS: &[&str] = &["trust", "stream", "latency", "link", "input", "clients", "quality", "soak", "all"];
+const WORDS: &[&str] = &["trust", "stream", "latency", "link", "input", "clients", "quality", "soak"];
+
+/// All of these but the soak, which takes half an hour by itself.
+const ALL: &str = "all";
+
+/// See [`ALL`].
+const SOAK: &str = "soak";
 
 /// What is done on machines of the lab, or beside other programs.
-const WITH_PEERS: &[&str] = &["latency", "link", "input", "all"];
+const WITH_PEERS: &[&str] = &["latency", "link", "input", ALL];
 
 /// What compares encoders: all that can be built here.
 const QUALITY: &str = "quality";
@@ -37,12 +43,22 @@ pub(crate) fn bench(root: &Path, arguments: &[&str]) -> Result<()> {
             build(root, &["--package", "punktfunk-host", "--package", "punktfunk", "--package", "pf-e2e"])?;
             browser::bench(root)
         }
+        // One after the other, since only the last is built with another encoder.
+        [ALL, rest @ ..] => {
+            prepare(root, arguments)?;
+            let words = WORDS.iter().filter(|word| **word != SOAK);
+            words.copied().try_for_each(|word| measure(root, &[&[word][..], rest].concat()))
+        }
         [word, ..] if WORDS.contains(word) => {
             prepare(root, arguments)?;
             measure(root, arguments)
         }
         other => {
-            bail!("cannot read {:?}: bench takes console, or one of {}", other.join(" "), WORDS.join(", "))
+            bail!(
+                "cannot read {:?}: bench takes console, all, or one of {}",
+                other.join(" "),
+                WORDS.join(", ")
+            )
         }
     }
 }
