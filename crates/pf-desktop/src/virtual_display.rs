@@ -91,8 +91,8 @@ impl SessionCommand {
 
 /// A running virtual display.
 ///
-/// Dropping it ends everything in it; that takes about a millisecond for programs that end when they are asked
-/// to, and half a second for others.
+/// Dropping it ends everything in it; that takes some hundredths of a second for programs that end when they are
+/// asked to, and more than half a second for others.
 pub struct VirtualDisplay {
     number: u16,
     home: PathBuf,
@@ -211,7 +211,7 @@ impl Source for VirtualSource {
 
     fn change(&mut self, size: Size, fps: NonZeroU32) -> Result<Sizing, SourceError> {
         self.mirror.set_rate(fps);
-        let follows = size == self.mirror.size() || self.mirror.resize_screen(size)?;
+        let follows = self.mirror.resize_screen(size)?;
         Ok(if follows { Sizing::Follows } else { Sizing::Keeps })
     }
 }

@@ -130,8 +130,13 @@ impl X11Source {
         Ok(source)
     }
 
-    /// Gives the screen another size, where the server can; whether it did.
-    pub(crate) fn resize_screen(&self, size: Size) -> Result<bool, SourceError> {
+    /// Gives the screen another size, where the server can; whether it has it then.
+    pub(crate) fn resize_screen(&mut self, size: Size) -> Result<bool, SourceError> {
+        // The size that it has may not have been taken in yet.
+        self.take_events()?;
+        if size == self.grab.size() {
+            return Ok(true);
+        }
         resize_screen(&self.link, self.root, size)
     }
 

@@ -154,14 +154,15 @@ fn a_display_has_the_size_that_was_asked_for() {
 
 /// Waits until clients of the display are told that it has this size, and its output a mode of that size.
 fn is_told(client: &Client, size: Size) {
-    loop {
-        let event = client.connection.wait_for_event().unwrap();
-        if let Event::RandrScreenChangeNotify(notify) = event
-            && Size::new(notify.width.into(), notify.height.into()) == size
-        {
-            break;
+    until("a client is told of the size", || {
+        let mut is_told = false;
+        while let Some(event) = client.connection.poll_for_event().unwrap() {
+            if let Event::RandrScreenChangeNotify(notify) = event {
+                is_told |= Size::new(notify.width.into(), notify.height.into()) == size;
+            }
         }
-    }
+        is_told
+    });
     until("the output has that size", || {
         let resources =
             client.connection.randr_get_screen_resources_current(client.root).unwrap().reply().unwrap();

@@ -487,7 +487,9 @@ fn the_pointer_goes_where_it_is_sent_and_clicks_and_scrolls_there() {
     for (x, y) in [(0, 0), (639, 479), (100, 50), (101, 50), (1, 478)] {
         hands.move_to(place(x, y)).unwrap();
         hands.flush().unwrap();
-        assert_eq!(program.next("the pointer moves", pointed), (x.into(), y.into()));
+        // Where it came in may be told again.
+        let moved = |line: &str| pointed(line).filter(|&at| at != (320.0, 240.0));
+        assert_eq!(program.next("the pointer moves", moved), (x.into(), y.into()));
     }
     hands.move_to(place(100, 50)).unwrap();
     hands.move_by(-30, 7).unwrap();

@@ -172,6 +172,38 @@ fn text_arrives_under_every_layout() {
     }
 }
 
+/// A long text comes in pieces: a key that was borrowed for one of them has another character in the next.
+#[test]
+fn text_in_pieces_arrives_as_it_was_written() {
+    let server = server();
+    let mut injector = injector(&server);
+    let program = Program::open(&server);
+    let pieces = ["жизнь", "чай, хлеб и соль, груша, ёж", "жизнь"];
+    let text = pieces.concat();
+    let length = text.chars().count();
+    let reader = std::thread::spawn(move || program.read(length));
+    for piece in pieces {
+        injector.text(piece).unwrap();
+        injector.flush().unwrap();
+    }
+    assert_eq!(reader.join().unwrap(), text);
+}
+
+/// Another layout empties the keys that were borrowed.
+#[test]
+fn the_same_text_arrives_when_the_layout_has_changed() {
+    let server = server();
+    let mut injector = injector(&server);
+    for layout in ["us", "de"] {
+        let status = Command::new("setxkbmap").args(["-display", &server.name(), layout]).status();
+        assert!(status.unwrap().success(), "the layout {layout}");
+        let program = Program::open(&server);
+        injector.text("жук").unwrap();
+        injector.flush().unwrap();
+        assert_eq!(program.read(3), "жук", "with the layout {layout}");
+    }
+}
+
 /// A session must leave the keyboard of the desktop as it found it.
 #[test]
 fn the_layout_is_as_before_once_the_session_is_over() {

@@ -77,6 +77,12 @@ impl Server {
     /// Ends it, and what it has in `/tmp` with it.
     fn end(mut self) {
         _ = kill_process(self.id(), Signal::TERM);
+        let limit = Instant::now() + END_PATIENCE;
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < limit {
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+        // Only one that does not end when it is asked to is still there.
+        _ = self.process.kill();
         _ = self.process.wait();
     }
 }
@@ -155,6 +161,12 @@ const ROOM: Size = Size::new(3840, 2160);
 
 /// How long the X server may take to come up; a second is usual on a busy machine.
 const START_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a server that begins anew gets to end by itself.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often to look whether it has.
+const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The most characters of a line that is passed on.
 const LINE_LIMIT: usize = 300;

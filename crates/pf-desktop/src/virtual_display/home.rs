@@ -1,9 +1,9 @@
 //! A virtual display's files: its directory, and what its X server leaves in `/tmp`.
 //!
 //! The directory holds the cookie that opens the display (`Xauthority`), the X server's process id and log,
-//! which socket is its own, and the request. Who is responsible for a display holds a shared `flock` on the directory, which the kernel
-//! drops when that process ends in whatever way: a directory that can be locked exclusively has been abandoned,
-//! and anyone of the same user may clear it away.
+//! which socket is its own, and the request. Who is responsible for a display holds a shared `flock` on the
+//! directory, which the kernel drops when that process ends in whatever way: a directory that can be locked
+//! exclusively has been abandoned, and anyone of the same user may clear it away.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};

@@ -152,6 +152,8 @@ impl Injector for WaylandInjector {
                 typed += 1;
             }
             rest = &rest[typed..];
+            // Each layout is an open file until it is sent.
+            self.link.flush()?;
         }
         Ok(())
     }

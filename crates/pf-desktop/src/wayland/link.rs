@@ -112,20 +112,10 @@ impl<T: 'static> Link<T> {
             if self.take_in()? > 0 {
                 return Ok(true);
             }
-            let is_all_sent = self.try_flush()?;
-            let Some(guard) = self.queue.prepare_read() else { continue };
             let mut flags = PollFlags::IN;
-            flags.set(PollFlags::OUT, !is_all_sent);
-            let interest = Interest { fd: guard.connection_fd(), flags };
-            match self.stop.wait(Some(interest), Some(deadline)) {
-                Ok(Wake::Ready) => match guard.read() {
-                    Err(WaylandError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(self.lost(&error)),
-                    Ok(_) => {}
-                },
-                Ok(Wake::Stopped) => return Err(SourceError::Stopped),
-                Ok(Wake::Deadline) => return Ok(false),
-                Err(error) => return Err(SourceError::system("cannot wait")(error)),
+            flags.set(PollFlags::OUT, !self.try_flush()?);
+            if !self.read(flags, deadline)? {
+                return Ok(false);
             }
         }
     }
@@ -134,19 +124,32 @@ impl<T: 'static> Link<T> {
     pub(super) fn flush(&mut self) -> Result<(), SourceError> {
         let limit = Instant::now() + PATIENCE;
         while !self.try_flush()? {
-            if !self.listen(limit)? && Instant::now() >= limit {
+            self.take_in()?;
+            // Room is enough: a compositor that has nothing to tell tells nothing.
+            if !self.read(PollFlags::IN | PollFlags::OUT, limit)? {
                 return Err(SourceError::Lost { reason: "the compositor takes in nothing".to_owned() });
             }
         }
-        if let Some(guard) = self.queue.prepare_read() {
-            match guard.read() {
-                Err(WaylandError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(self.lost(&error)),
-                Ok(_) => {}
-            }
-        }
+        self.read(PollFlags::IN, Instant::now())?;
         self.take_in()?;
         Ok(())
+    }
+
+    /// Waits until the connection is ready for one of `flags`, and reads what has come; whether it was before `deadline`.
+    fn read(&self, flags: PollFlags, deadline: Instant) -> Result<bool, SourceError> {
+        // There is none while something that was read waits to be taken in.
+        let Some(guard) = self.queue.prepare_read() else { return Ok(true) };
+        let interest = Interest { fd: guard.connection_fd(), flags };
+        match self.stop.wait(Some(interest), Some(deadline)) {
+            Ok(Wake::Ready) => match guard.read() {
+                Err(WaylandError::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(true),
+                Err(error) => Err(self.lost(&error)),
+                Ok(_) => Ok(true),
+            },
+            Ok(Wake::Stopped) => Err(SourceError::Stopped),
+            Ok(Wake::Deadline) => Ok(false),
+            Err(error) => Err(SourceError::system("cannot wait")(error)),
+        }
     }
 
     fn take_in(&mut self) -> Result<usize, SourceError> {

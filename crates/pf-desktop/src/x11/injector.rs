@@ -106,6 +106,8 @@ impl Injector for X11Injector {
     }
 
     fn move_to(&mut self, position: Position) -> Result<(), SourceError> {
+        // The screen may have another size by now.
+        self.take_events()?;
         let x = pixel(position.x, self.size.width);
         let y = pixel(position.y, self.size.height);
         self.motion(Motion::Absolute, x, y)

@@ -57,7 +57,14 @@ fn set(connection: &impl Connection, root: Window, size: Size) -> Result<(), Ref
         )?
         .check()?;
     configure(connection, &resources, crtc, Some((output, mode)))?;
-    forget_modes(connection, &resources, output, mode)
+    match forget_modes(connection, &resources, output, mode) {
+        // The screen has its size all the same.
+        Err(Refusal::Server(why)) => {
+            tracing::debug!(why, "the X server keeps a mode that is not needed any more");
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// The first output that has a controller, and that.

@@ -56,7 +56,8 @@ enum Way {
 impl Typing {
     /// Types every character of `text` that an X display can have.
     pub(super) fn type_text(&mut self, link: &Link, text: &str) -> Result<(), SourceError> {
-        let layout = Layout::read(link).map_err(|error| link.lost(error))?;
+        let mut layout = Layout::read(link).map_err(|error| link.lost(error))?;
+        self.claim(&mut layout);
         let caps_lock = layout.is_caps_locked.then(|| layout.key_of(CAPS_LOCK)).flatten();
         if let Some(keycode) = caps_lock {
             tap(link, keycode).map_err(|error| link.lost(error))?;
@@ -70,12 +71,30 @@ impl Typing {
         Ok(())
     }
 
-    /// Empties the keys that were borrowed.
+    /// Empties the borrowed keys that still have a character of ours.
     pub(super) fn restore(&mut self, link: &Link) -> Result<(), LinkError> {
+        if self.borrowed.is_empty() {
+            return Ok(());
+        }
+        let mut layout = Layout::read(link)?;
+        self.claim(&mut layout);
         for Borrowed { keycode, .. } in self.borrowed.drain(..) {
             link.connection.change_keyboard_mapping(1, keycode, 1, &[x11rb::NONE])?;
         }
         Ok(())
+    }
+
+    /// Takes the borrowed keys out of the layout, since what they type changes from one character to the next; those that
+    /// were given something else meanwhile, as by another layout, are borrowed no more.
+    fn claim(&mut self, layout: &mut Layout) {
+        self.borrowed.retain(|borrowed| {
+            let keysyms = layout.keysyms_of(borrowed.keycode);
+            let is_ours = keysyms.contains(&borrowed.keysym);
+            if is_ours {
+                keysyms.fill(x11rb::NONE);
+            }
+            is_ours
+        });
     }
 
     fn type_character(&mut self, link: &Link, layout: &Layout, character: char) -> Result<(), SourceError> {
@@ -131,7 +150,8 @@ impl Layout {
     fn read(link: &Link) -> Result<Self, ReplyError> {
         let setup = link.connection.setup();
         let (first, last) = (setup.min_keycode, setup.max_keycode);
-        let mapping = link.connection.get_keyboard_mapping(first, last - first + 1)?;
+        let count = last.saturating_sub(first).saturating_add(1);
+        let mapping = link.connection.get_keyboard_mapping(first, count)?;
         let pointer = link.connection.query_pointer(link.screen().root)?;
         let (mapping, state) = (mapping.reply()?, u16::from(pointer.reply()?.mask));
         let masks = [
@@ -156,6 +176,12 @@ impl Layout {
 
     fn keys(&self) -> impl Iterator<Item = (Keycode, &[Keysym])> {
         (self.first..=Keycode::MAX).zip(self.keysyms.chunks_exact(self.width.max(1)))
+    }
+
+    /// What a key types; nothing where there is no such key.
+    fn keysyms_of(&mut self, keycode: Keycode) -> &mut [Keysym] {
+        let start = usize::from(keycode.saturating_sub(self.first)) * self.width;
+        self.keysyms.get_mut(start..start + self.width).unwrap_or_default()
     }
 
     /// How a symbol is typed with what the layout has; `None` where that takes more than Shift.
@@ -262,6 +288,17 @@ mod tests {
     #[test]
     fn a_key_whose_modifiers_are_held_types_no_text() {
         assert_eq!(Layout { is_modified: true, ..layout() }.way(keysym('a')), None);
+    }
+
+    /// The layout as it is read still has the characters of the last text; or somebody has given it others since.
+    #[test]
+    fn borrowed_keys_are_no_part_of_the_layout_and_lost_ones_are_not_ours() {
+        let borrowed = |keycode, keysym| Borrowed { keycode, keysym, used: Instant::now() };
+        let mut typing = Typing { borrowed: vec![borrowed(11, 0xE4), borrowed(10, 0x0100_20AC)] };
+        let mut layout = layout();
+        typing.claim(&mut layout);
+        assert_eq!(typing.borrowed.iter().map(|borrowed| borrowed.keycode).collect::<Vec<_>>(), [11]);
+        assert_eq!((layout.way(0xE4), layout.way(0x31)), (None, Some(Way::Plain(10))));
     }
 
     /// A key that a client can press by its place must stay what it is.
