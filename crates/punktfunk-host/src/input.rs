@@ -123,7 +123,7 @@ fn hands(seat: &Seat) -> (Hands, Offers) {
 /// Does what comes in, until the session is over or the desktop gone; then lets go of everything.
 fn work(inbox: &inbox::Emptying, mut hands: Hands) {
     while let Some(batch) = inbox.next() {
-        if let Err(error) = batch.carry_out(&mut hands) {
+        if let Err(error) = batch.carry_out(&mut hands, || inbox.is_cut()) {
             tracing::warn!(%error, "a session's keys and pointer are gone: {}", error.way_on());
             break;
         }
@@ -169,7 +169,8 @@ mod tests {
             Ok(())
         }
 
-        fn text(&mut self, _: &str) -> Result<(), SourceError> {
+        fn text(&mut self, text: &str) -> Result<(), SourceError> {
+            self.0.lock().unwrap().extend(text.chars().map(|character| (character.into(), true)));
             Ok(())
         }
 
@@ -198,6 +199,19 @@ mod tests {
 
     fn press() -> InputEvent {
         InputEvent::Key { key: Key::from_usage(A).unwrap(), pressed: true }
+    }
+
+    /// A device that is removed while it pastes a book must not go on typing.
+    #[test]
+    fn text_that_is_cut_short_ends_within_a_few_characters() {
+        let (diary, inbox) = (Diary::default(), Arc::new(Inbox::default()));
+        let mut hands = Hands::new(Some(Box::new(diary.clone())), None);
+        let emptying = inbox.begin().unwrap();
+        inbox.event(InputEvent::Text("long".repeat(50)));
+        let asked = std::cell::Cell::new(0);
+        let is_cut = || asked.replace(asked.get() + 1) == 2;
+        emptying.next().unwrap().carry_out(&mut hands, is_cut).unwrap();
+        assert_eq!(diary.read().len(), 8);
     }
 
     /// A guest, whom an open host lets in without a question, types into the owner's shell.

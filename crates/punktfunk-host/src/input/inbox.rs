@@ -32,8 +32,8 @@ enum Phase {
     Idle,
     /// A thread empties it.
     Emptied,
-    /// The thread is to do what is left and end.
-    Closing,
+    /// The thread is to do what is left, but not for long, and end.
+    Closing { since: Instant },
     /// Nobody empties it any more.
     Closed,
 }
@@ -101,7 +101,8 @@ impl Inbox {
         let mut state = self.lock();
         state.phase = match state.phase {
             Phase::Idle | Phase::Closed => Phase::Closed,
-            Phase::Emptied | Phase::Closing => Phase::Closing,
+            Phase::Emptied => Phase::Closing { since: Instant::now() },
+            closing @ Phase::Closing { .. } => closing,
         };
         self.news.notify_one();
     }
@@ -137,17 +138,43 @@ impl Inbox {
 }
 
 impl Emptying {
-    /// Waits for what is to be done next; `None` when the session is over.
+    /// Waits for what is to be done next; `None` when the session is over. It may be nothing but to hear what the
+    /// desktop has to say.
     pub(super) fn next(&self) -> Option<Batch> {
         let mut state = self.0.lock();
         loop {
+            if state.is_over(Instant::now()) {
+                return None;
+            }
             if !state.batch.is_empty() {
                 return Some(std::mem::take(&mut state.batch));
             }
             if state.phase != Phase::Emptied {
                 return None;
             }
-            state = self.0.news.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let (woken, waited) =
+                self.0.news.wait_timeout(state, LISTEN).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if waited.timed_out() && state.phase == Phase::Emptied {
+                return Some(std::mem::take(&mut state.batch));
+            }
+        }
+    }
+
+    /// Whether what was taken is not to be done any more: everything is to be let go of, or the session is over.
+    pub(super) fn is_cut(&self) -> bool {
+        let state = self.0.lock();
+        state.batch.is_release || state.is_over(Instant::now())
+    }
+}
+
+impl State {
+    /// Whether nothing more is to be done, not even what is left.
+    fn is_over(&self, now: Instant) -> bool {
+        match self.phase {
+            Phase::Idle | Phase::Emptied => false,
+            Phase::Closing { since } => now.saturating_duration_since(since) >= GRACE,
+            Phase::Closed => true,
         }
     }
 }
@@ -161,13 +188,17 @@ impl Drop for Emptying {
 }
 
 impl Batch {
-    /// Does all of it.
-    pub(super) fn carry_out(self, hands: &mut Hands) -> Result<(), SourceError> {
+    /// Does all of it, or what is done before `is_cut` says to do no more. Long text is typed in pieces, for that takes
+    /// its time.
+    pub(super) fn carry_out(self, hands: &mut Hands, is_cut: impl Fn() -> bool) -> Result<(), SourceError> {
         if self.is_release {
             hands.release_all()?;
         }
-        for event in &self.events {
-            hands.handle_event(event)?;
+        for event in self.events.into_iter().flat_map(pieces) {
+            if is_cut() {
+                return hands.flush();
+            }
+            hands.handle_event(&event)?;
         }
         if let Some(pointer) = self.pointer {
             hands.handle_state(&InputState::Pointer(pointer))?;
@@ -188,6 +219,27 @@ impl Batch {
         !is_release && events.is_empty() && pointer.is_none() && axes.iter().all(Option::is_none)
     }
 }
+
+/// An event that takes little time, or several that do.
+fn pieces(event: InputEvent) -> Vec<InputEvent> {
+    match event {
+        InputEvent::Text(text) => {
+            let characters: Vec<char> = text.chars().collect();
+            characters.chunks(PIECE).map(|piece| InputEvent::Text(piece.iter().collect())).collect()
+        }
+        other => vec![other],
+    }
+}
+
+/// How many characters are typed at once: a display may take 100 ms for each that it has no key for.
+const PIECE: usize = 4;
+
+/// How long what a client said before its session ended may still be done.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// How often a desktop is heard that nothing is done to. What it says would pile up, and a compositor ends a connection
+/// that nobody reads.
+const LISTEN: Duration = Duration::from_secs(1);
 
 /// How much a client may still say: so much at once, and so much a second.
 #[derive(Debug, Default)]
@@ -295,5 +347,34 @@ mod tests {
         inbox.event(key(false));
         assert_eq!(emptying.next().unwrap().events, [key(true)]);
         assert!(emptying.next().is_none());
+    }
+
+    /// A device that was removed must not go on typing what it said before.
+    #[test]
+    fn what_is_left_when_a_session_ended_is_not_done_for_long() {
+        let (inbox, emptying) = inbox();
+        inbox.event(key(true));
+        inbox.close();
+        assert!(!emptying.is_cut());
+        inbox.lock().phase = Phase::Closing { since: Instant::now().checked_sub(GRACE).unwrap() };
+        assert!(emptying.is_cut() && emptying.next().is_none());
+    }
+
+    #[test]
+    fn what_was_taken_is_cut_short_by_a_release() {
+        let (inbox, emptying) = inbox();
+        inbox.event(key(true));
+        let _taken = emptying.next().unwrap();
+        assert!(!emptying.is_cut());
+        inbox.release_all();
+        assert!(emptying.is_cut() && emptying.next().unwrap().is_release);
+        assert!(!emptying.is_cut());
+    }
+
+    /// A compositor ends the connection of who does not read what it says.
+    #[test]
+    fn a_desktop_that_nothing_is_done_to_is_listened_to() {
+        let (_inbox, emptying) = inbox();
+        assert!(emptying.next().unwrap().is_empty());
     }
 }
