@@ -26,7 +26,7 @@ mod xwayland;
 
 use std::num::NonZeroU32;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pf_media::picture::{Bgrx, Size};
 use x11rb::connection::{Connection as _, RequestConnection as _, SequenceNumber};
@@ -312,12 +312,13 @@ impl Source for X11Source {
                 return Ok(None);
             }
             let captured = Instant::now();
-            self.pace.taken(captured);
             self.refresh()?;
-            // A mouse that moves and a pointer that does not, as in games, is nothing new to see.
             if !self.changed.is_empty() {
+                self.pace.taken(captured);
                 break captured;
             }
+            // A mouse that moves and a pointer that does not, as in games, is nothing new to see, and takes nobody's turn.
+            self.link.stop().sleep_until(deadline.min(captured + MOTION))?;
         };
         let size = self.grab.size();
         let pixels = Bgrx::new(size, size.width as usize * 4, self.grab.pixels())
@@ -407,6 +408,9 @@ fn resize_screen(link: &Link, root: Window, size: Size) -> Result<bool, SourceEr
 fn streamable(size: Size) -> Result<Size, SourceError> {
     if size.is_streamable() { Ok(size) } else { Err(SourceError::UnstreamableSize { size }) }
 }
+
+/// How far apart looks are that find a mouse moved and nothing new to see. Short, for what is drawn meanwhile waits.
+const MOTION: Duration = Duration::from_millis(2);
 
 /// How often a display may refuse to hand out its pixels before it counts as lost.
 ///
