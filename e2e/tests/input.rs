@@ -311,6 +311,8 @@ async fn r2_neither_strangers_nor_guests_reach_the_desktop() {
         let is_key = |told: &Told| matches!(told, Told::Key { keycode: A, .. });
         told.iter().any(is_key).then_some(())
     });
+    let is_press = |told: &&Told| matches!(told, Told::Key { keycode: A, pressed: true, .. });
+    assert_eq!(program.told().iter().filter(is_press).count(), 1, "what the guest said came late");
 }
 
 /// Says all of it to a host at once, with nothing before it.

@@ -122,7 +122,12 @@ impl Player {
                 Err(SoundError::Stopped) => return,
                 Err(error) => error,
                 // The stream was ended by the server: the next one may find another output.
-                Ok(()) => continue,
+                Ok(()) => {
+                    if self.stop.sleep_until(Instant::now() + MOVED).is_err() {
+                        return;
+                    }
+                    continue;
+                }
             };
             let known = lock(&self.shared.device).trouble.replace(error.clone());
             if known.as_ref() == Some(&error) {
@@ -274,6 +279,9 @@ const CHUNK: usize = 240;
 
 /// The most samples that are handed over at once, whatever is asked for: a second.
 const MAX_WRITE: usize = 48_000;
+
+/// How long to wait after a server has ended a stream: one that ends each at once is not asked without a pause.
+const MOVED: Duration = Duration::from_millis(50);
 
 /// How long to wait before looking for a server again.
 const RETRY: Duration = Duration::from_secs(3);

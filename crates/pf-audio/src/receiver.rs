@@ -109,7 +109,7 @@ impl Receiver {
             after_picture: self
                 .picture_lag
                 .zip(self.sound_lag)
-                .map(|(picture, sound)| sound - picture as i64),
+                .map(|(picture, sound)| sound.saturating_sub(picture as i64)),
         }
     }
 

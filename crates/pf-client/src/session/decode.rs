@@ -83,12 +83,16 @@ impl Decoding {
         }
     }
 
-    /// Lets the thread finish what is queued.
-    pub(super) async fn finish(self) {
+    /// Lets the thread finish what is queued. Fails where it panicked; what it measured until then stands.
+    pub(super) async fn finish(self) -> Result<(), Failure> {
         let Self { thread, queue, .. } = self;
         drop(queue);
-        // One that panicked has said so, and what it measured until then stands.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        if matches!(joined, Ok(Ok(()))) {
+            Ok(())
+        } else {
+            Err(Failure::machine("decoding broke off", &"its thread panicked"))
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pf_base::Code;
 use pf_codec::I420View;
 use pf_media::{clock::Exchange, picture::Size, time::Micros};
 use pf_net::{Connection, ControlSender, ControlStream};
@@ -105,7 +106,10 @@ impl Session {
         let duration = play.duration;
         let decoding = match Decoding::start(play, sink, self.live.clone(), errors) {
             Ok(decoding) => decoding,
-            Err(failure) => return (Report::default(), Err(failure)),
+            Err(failure) => {
+                self.connection.close(Code::Ended);
+                return (Report::default(), Err(failure));
+            }
         };
         let (control, messages) = self.control.split();
         let mut receiving = Receiving {
@@ -122,13 +126,16 @@ impl Session {
             () = decoding.is_done(duration) => Ok(()),
             failure = receiving.run(messages, not_decoded) => Err(failure),
         };
-        self.connection.close(pf_base::Code::Ended);
+        self.connection.close(match &result {
+            Err(Failure::Protocol) => Code::ProtocolError,
+            _ => Code::Ended,
+        });
         let round_trip = self.connection.figures().round_trip;
         let arrived = Arrived::of(&receiving.feed);
         let sound = self.live.sound().end();
         // The thread ends when nobody can queue anything more.
         drop(receiving);
-        decoding.finish().await;
+        let finished = decoding.finish().await;
         let figures = self.live.lock();
         let report = Report {
             stream: figures.stream.clone(),
@@ -147,7 +154,7 @@ impl Session {
             sound,
         };
         drop(figures);
-        (report, result)
+        (report, result.and(finished))
     }
 }
 

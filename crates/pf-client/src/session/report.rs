@@ -74,6 +74,8 @@ pub struct Arrived {
     pub late: u64,
     /// Never became whole, or refer to one that did not.
     pub lost: u64,
+    /// Of those, the ones that came whole themselves: the picture before stays in their place.
+    pub concealed: u64,
     /// Of those that came whole, the ones that were repaired by parity.
     pub repaired: u64,
     /// The share of datagrams that the path lost, before any repair, 0 to 1.
@@ -91,6 +93,8 @@ pub struct SoundReport {
     pub repaired: u64,
     /// Were missing or broken when they were due, and made up for.
     pub concealed: u64,
+    /// Were made up while nothing came; sound then went on from where it was.
+    pub filled_in: u64,
     /// Left out, to catch up after the device or the network stood still.
     pub left_out: u64,
     /// How often the device ran out of samples.
@@ -187,6 +191,7 @@ impl Arrived {
             on_time: counters.complete - counters.late,
             late: counters.late,
             lost: counters.lost,
+            concealed: counters.concealed,
             repaired: counters.repaired,
             loss: feed.reassembler().loss(),
             recoveries_asked: feed.recoveries_asked(),

@@ -112,9 +112,10 @@ impl Sound {
         let figures = playback.figures();
         let counts = figures.sound.counts;
         Some(SoundReport {
-            frames: counts.heard,
+            frames: counts.heard.saturating_sub(figures.sound.damaged),
             repaired: counts.repaired,
             concealed: counts.concealed + figures.sound.damaged,
+            filled_in: counts.stretched,
             left_out: counts.skipped,
             underruns: figures.underruns,
             latency,

@@ -158,7 +158,7 @@ fn at(words: &[&str]) -> Result<Act, String> {
 fn scroll(words: &[&str]) -> Result<Act, String> {
     const FORM: &str = "scroll RIGHT DOWN, in notches from -100 to 100";
     let [x, y] = parsed::<f64, 2>(words, FORM)?;
-    if x.abs() > 100.0 || y.abs() > 100.0 {
+    if ![x, y].iter().all(|notches| (-100.0..=100.0).contains(notches)) {
         return Err(format!("it is: {FORM}"));
     }
     let turn = |notches: f64| (notches * 120.0).round() as i32;
@@ -285,6 +285,7 @@ mod tests {
             ("move 1", "line 1: it is: move", "pixels"),
             ("move 1 100000", "line 1: it is: move", "10000"),
             ("scroll inf 0", "line 1: it is: scroll", "notches"),
+            ("scroll 0 nan", "line 1: it is: scroll", "notches"),
             ("click", "line 1: a button is", "forward"),
             ("pad 4 plug", "line 1: it is: pad", "0…3"),
             ("pad 0 press 17", "line 1: it is: pad", "0 to 16"),

@@ -19,7 +19,10 @@ pub(crate) async fn play(Script(steps): Script, controls: Controls) {
         match step {
             Step::Wait(time) => sleep(time).await,
             Step::Type(strokes) => player.type_out(&strokes).await,
-            Step::Act(act) => player.act(act),
+            Step::Act(act) => {
+                player.act(act);
+                sleep(BETWEEN_ACTS).await;
+            }
         }
     }
     sleep(LAST_WORDS).await;
@@ -47,7 +50,7 @@ impl Player {
         }
     }
 
-    /// Does what takes no time.
+    /// Does one thing at once.
     fn act(&mut self, act: Act) {
         let controls = &self.controls;
         match act {
@@ -124,6 +127,9 @@ impl Stroke {
 
 /// How long typing waits after each character: what a host takes for a flood is ten times as fast.
 const BETWEEN_STROKES: Duration = Duration::from_millis(5);
+
+/// How long a script waits after anything else that it does: a host that is told thousands of things at once drops them.
+const BETWEEN_ACTS: Duration = Duration::from_millis(2);
 
 /// How long a session lasts after the last step, so that it arrives over a link that loses a few packets.
 const LAST_WORDS: Duration = Duration::from_millis(500);

@@ -9,6 +9,7 @@ use pf_media::picture::Size;
 use pf_proto::input::{Button, Position};
 use winit::{
     dpi::PhysicalPosition,
+    error::ExternalError,
     event::{ElementState, KeyEvent, MouseButton, MouseScrollDelta},
     keyboard::PhysicalKey,
     window::{CursorGrabMode, Window},
@@ -55,6 +56,8 @@ impl Input {
         let pressed = event.state == ElementState::Pressed;
         let place = if let PhysicalKey::Code(place) = event.physical_key { keys::at(place) } else { None };
         match (place, &event.text) {
+            // The host repeats by itself; and the letter of a chord, which it did not get, repeats, too.
+            (Some(_), _) if event.repeat => {}
             (Some(key), _) => self.controls.key(key, pressed),
             // No place that a host knows, such as what an input method makes up: what it types still counts.
             (None, Some(text)) if pressed => self.controls.text(text),
@@ -73,8 +76,10 @@ impl Input {
 
     /// The pointer is near an edge of the window, or beyond.
     pub(super) fn strayed(&self, window: &Window) {
-        if self.pointer == Pointer::Given(Hold::BroughtBack) {
-            bring_back(window);
+        if self.pointer == Pointer::Given(Hold::BroughtBack)
+            && let Err(error) = bring_back(window)
+        {
+            tracing::debug!(%error, "the pointer may leave the window");
         }
     }
 
@@ -137,7 +142,10 @@ impl Input {
         let hold = if window.set_cursor_grab(CursorGrabMode::Locked).is_ok() {
             Hold::Locked
         } else {
-            bring_back(window);
+            if let Err(error) = bring_back(window) {
+                tracing::error!(%error, "the pointer cannot be given to the host");
+                return;
+            }
             Hold::BroughtBack
         };
         window.set_cursor_visible(false);
@@ -155,12 +163,9 @@ impl Input {
 }
 
 /// Moves the pointer into the middle of the window. Its motion is told from the mouse, which did not move.
-fn bring_back(window: &Window) {
+fn bring_back(window: &Window) -> Result<(), ExternalError> {
     let room = window.inner_size();
-    let middle = PhysicalPosition::new(room.width / 2, room.height / 2);
-    if let Err(error) = window.set_cursor_position(middle) {
-        tracing::error!(%error, "the pointer cannot be kept in the window");
-    }
+    window.set_cursor_position(PhysicalPosition::new(room.width / 2, room.height / 2))
 }
 
 /// Whether a pixel lies in the middle half of the window, both ways.

@@ -50,6 +50,7 @@ pub(super) fn full(moment: &Moment, shown: Size, scale: f32) -> Option<Layer> {
     let arrived = &moment.arrived;
     let facts = [
         ("lost", format!("{} last second, {} in all", moment.lost_lately, arrived.lost)),
+        ("concealed", format!("{} in all", arrived.concealed)),
         ("repaired", format!("{} last second, {} in all", moment.repaired_lately, arrived.repaired)),
         ("link", format!("loss {:.1} %, round trip {} ms", arrived.loss * 100.0, tenths(moment.round_trip))),
         ("picture", picture(moment, shown)),
@@ -179,8 +180,8 @@ const P95: usize = 30;
 const P99: usize = 40;
 const FACTS: usize = 10;
 
-/// The headline, the bar, eight lines of latencies, a gap, and four lines of facts.
-const LINES: f32 = 1.0 + BAR + 8.0 + GAP + 4.0;
+/// The headline, the bar, eight lines of latencies, a gap, and five lines of facts.
+const LINES: f32 = 1.0 + BAR + 8.0 + GAP + 5.0;
 
 /// The height of the bar, and of the space between groups, in lines.
 const BAR: f32 = 1.0;
