@@ -118,8 +118,9 @@ fn a_weak_link_gets_an_encoder_of_its_own_and_slows_nobody() {
     println!("{rates:?} Mbit/s");
     fast.terminate();
     slow.terminate();
-    let report = fast.finish();
-    println!("{report:?}");
+    let report = fast.finish().expect_success();
+    println!("{report}");
+    assert_eq!(report["decode_errors"], 0, "{report}");
 }
 
 /// A person who looks at what another looks at must not wait until something moves.

@@ -136,7 +136,7 @@ impl RateController {
     /// A report that is older than one that was taken in says nothing new. Numbers in it that cannot be are harmless:
     /// all that a receiver can lie itself into is a rate within the limits.
     pub fn handle_feedback(&mut self, now: Micros, feedback: &MediaFeedback) -> Vec<Fared> {
-        if self.last_number.is_some_and(|last| feedback.number.wrapping_sub(last).cast_signed() <= 0) {
+        if !self.is_news(feedback) {
             return Vec::new();
         }
         self.last_number = Some(feedback.number);
@@ -146,6 +146,11 @@ impl RateController {
             self.adapt(now);
         }
         fared
+    }
+
+    /// Whether a report is newer than all that were taken in.
+    pub fn is_news(&self, feedback: &MediaFeedback) -> bool {
+        self.last_number.is_none_or(|last| feedback.number.wrapping_sub(last).cast_signed() > 0)
     }
 
     /// How many bits a second may go over the wire, all in all.

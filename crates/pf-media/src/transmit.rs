@@ -119,8 +119,11 @@ impl Transmitter {
         self.pacer.next_deadline()
     }
 
-    /// Takes in a report of the receiver.
+    /// Takes in a report of the receiver. One that is older than another that was taken in says nothing.
     pub fn handle_feedback(&mut self, now: Micros, feedback: &MediaFeedback) {
+        if !self.rate.is_news(feedback) {
+            return;
+        }
         let was_congested = self.rate.is_congested();
         for fared in self.rate.handle_feedback(now, feedback) {
             // What a full queue dropped says nothing about the path.
@@ -155,5 +158,5 @@ impl Transmitter {
 /// 12, the frame's type and length 3, the tag 16; rounded up.
 pub const WIRE_OVERHEAD: usize = 60;
 
-/// The datagram that each QUIC path takes.
-const SMALLEST_DATAGRAM: usize = 1_100;
+/// The datagram that each QUIC path takes, in bytes, if its receiver takes datagrams at all.
+pub const SMALLEST_DATAGRAM: usize = 1_100;

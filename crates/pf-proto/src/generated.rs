@@ -469,7 +469,7 @@ pub struct Admitted {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StreamStarted {
-    /// What the pictures are of: `synthetic`, `x11`, `virtual`.
+    /// What the pictures are of: `synthetic`, `x11`, `wayland`, `virtual`.
     #[prost(string, tag = "1")]
     pub source: ::prost::alloc::string::String,
     /// The size of the pictures to come. A mirrored desktop may change it with any key frame.

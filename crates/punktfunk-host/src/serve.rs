@@ -35,7 +35,7 @@ use crate::{
     stream::{self, figures::Board, source::Sources},
 };
 
-/// How many sessions there may be at once: each is a capture and an encode of its own.
+/// How many sessions there may be at once: each may be a capture and an encode of its own.
 const MAX_SESSIONS: usize = 8;
 
 /// What strangers may take of this host.

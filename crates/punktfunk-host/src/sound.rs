@@ -278,6 +278,12 @@ impl SessionSound {
         if room.server.probe().is_ok() { Offer::Given } else { Offer::Unavailable }
     }
 
+    /// What of a client's `ceiling` is left for pictures beside the sound that it wishes, in bits a second: all of it
+    /// where there never is any.
+    pub(crate) fn left_for_pictures(&self, wish: SoundWish, ceiling: u32) -> u32 {
+        if self.room.is_ok() { left_for_pictures(wish, ceiling) } else { ceiling }
+    }
+
     /// The most that the session's sound takes now, in bits a second, with everything around it.
     pub(crate) fn most_on_the_wire(&self) -> u32 {
         self.listener.as_ref().map_or(0, |listener| listener.coding.most_on_the_wire())
@@ -310,7 +316,7 @@ fn off_the_runtime<T: Send + 'static>(gone: T) {
 /// What of a client's `ceiling` is left for pictures beside the sound that it wishes, in bits a second.
 ///
 /// Counted is the most that sound takes: all copies, with everything around them. Half is left in any case.
-pub(crate) fn left_for_pictures(wish: SoundWish, ceiling: u32) -> u32 {
+fn left_for_pictures(wish: SoundWish, ceiling: u32) -> u32 {
     let sound = Coding::of(wish, ceiling).map_or(0, Coding::most_on_the_wire);
     ceiling.saturating_sub(sound).max(ceiling / 2)
 }

@@ -153,7 +153,7 @@ pub struct Admitted {
 /// What the stream will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamStarted {
-    /// What the pictures are of: `synthetic`, `x11`, `virtual`.
+    /// What the pictures are of: `synthetic`, `x11`, `wayland`, `virtual`.
     pub source: String,
     /// Width of the first picture, in pixels.
     pub width: u32,

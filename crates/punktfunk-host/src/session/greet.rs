@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use pf_media::picture::Size;
+use pf_media::{picture::Size, transmit::SMALLEST_DATAGRAM};
 use pf_net::Connection;
 use pf_proto::session::{Admitted, AdmittedAs, ClientMessage, HostMessage, SessionHello, StreamWishes};
 use pf_trust::admission::Role;
@@ -31,6 +31,10 @@ pub(super) async fn greet(
         return Err(End::Misbehaved);
     };
     let version = pf_proto::common_version(&hello.versions).ok_or(End::NoCommonVersion)?;
+    // Else each picture would be encoded in vain, or cut into thousands of datagrams.
+    if connection.max_datagram() < SMALLEST_DATAGRAM {
+        return Err(End::Misbehaved);
+    }
     let admitted_as = match role {
         Role::Paired => AdmittedAs::Paired,
         Role::Guest => AdmittedAs::Guest,

@@ -58,6 +58,10 @@ pub(crate) async fn serve(arrival: Arrival, gate: Gate, studio: Arc<Studio>) {
         tracing::warn!(%error, "a session had no pictures to show");
     }
     connection.close(end.code());
+    if let (End::Cut(_), Some(inbox)) = (&end, input.inbox()) {
+        // What a device said before it was removed is not done any more.
+        inbox.release_all();
+    }
     input.end().await;
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use pf_desktop::{SourceConfig, SourceKind, Stop};
 use pf_net::Connection;
-use pf_proto::session::{Offer, SessionHello, StreamStarted, StreamWishes};
+use pf_proto::session::{SessionHello, StreamStarted, StreamWishes};
 
 use super::{Studio, greet::within_reason};
 use crate::{
     input::SessionInput,
-    sound::{Room, SessionSound, left_for_pictures},
+    sound::SessionSound,
     stream::{Stream, StreamError, Wishes, source::Scene},
 };
 
@@ -23,12 +23,11 @@ pub(super) async fn open(
     let wishes = within_reason(&hello.wishes);
     let stop = Stop::new().map_err(StreamError::Thread)?;
     let stop_if_cancelled = StopOnDrop(Some(stop.clone()));
-    let (scene, room) = open_source(wishes, stop, studio).await?;
+    let (scene, mut sound) = open_source(wishes, stop, connection, studio).await?;
     stop_if_cancelled.disarm();
-    let pictures = Wishes { bitrate: left_for_pictures(hello.wishes.sound, wishes.bitrate), ..wishes };
+    let pictures = Wishes { bitrate: sound.left_for_pictures(hello.wishes.sound, wishes.bitrate), ..wishes };
     let kind = scene.kind();
     let stream = Stream::start(scene, pictures, connection.clone(), studio.clock)?;
-    let mut sound = SessionSound::new(room, connection.clone());
     let offers = input.take(stream.scene().seat()).await;
     let started = StreamStarted {
         source: kind.name().to_owned(),
@@ -61,7 +60,7 @@ pub(super) async fn change(
         let config = SourceConfig { kind, size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
         scene = studio.sources.open(config, stop).await?;
     }
-    let pictures = Wishes { bitrate: left_for_pictures(asked.sound, wishes.bitrate), ..wishes };
+    let pictures = Wishes { bitrate: sound.left_for_pictures(asked.sound, wishes.bitrate), ..wishes };
     stream.change(scene, pictures)?;
     started.frames_per_second = wishes.fps.get();
     started.bits_per_second = wishes.bitrate;
@@ -69,12 +68,13 @@ pub(super) async fn change(
     Ok(())
 }
 
-/// What is to be seen, and where it is heard or why it is not.
+/// What is to be seen, and what is heard of it, which is nothing yet.
 async fn open_source(
     wishes: Wishes,
     stop: Stop,
+    connection: &Connection,
     studio: &Studio,
-) -> Result<(Arc<Scene>, Result<Arc<Room>, Offer>), StreamError> {
+) -> Result<(Arc<Scene>, SessionSound), StreamError> {
     let mut config = SourceConfig { size: wishes.size, fps: wishes.fps, ..studio.source.clone() };
     let (house, stop_of_room) = (Arc::clone(&studio.sound), stop.clone());
     let furnishing = tokio::task::spawn_blocking(move || {
@@ -87,7 +87,9 @@ async fn open_source(
         (config, room)
     });
     let (config, room) = furnishing.await.map_err(std::io::Error::other)?;
-    Ok((studio.sources.open(config, stop).await?, room))
+    // Whatever ends the session from here on ends the room as its sound does: not on a thread that others wait for.
+    let sound = SessionSound::new(room, connection.clone());
+    Ok((studio.sources.open(config, stop).await?, sound))
 }
 
 /// Stops a source that is still being opened when its session is cut.

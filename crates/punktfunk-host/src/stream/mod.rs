@@ -79,6 +79,9 @@ pub(crate) enum StreamError {
     /// The machine gave no thread.
     #[error("no thread could be started: {0}")]
     Thread(#[from] std::io::Error),
+    /// A thread of the stream panicked; what it said about that is on stderr.
+    #[error("the program broke while it made pictures")]
+    Broke,
 }
 
 /// What the client asked for, within what this host gives.

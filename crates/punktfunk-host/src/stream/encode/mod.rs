@@ -10,6 +10,7 @@ mod load;
 
 use std::{
     io,
+    panic::{self, AssertUnwindSafe},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -24,6 +25,7 @@ use self::{
     load::Load,
 };
 use super::{
+    StreamError,
     bell::Bell,
     source::{Brief, Core, Format, LaneId, Rendition, Shot},
     viewer::{Encoded, Steps},
@@ -47,11 +49,14 @@ const STILL: Duration = Duration::from_millis(200);
 /// a word.
 const SILENT_PATH: Duration = Duration::from_millis(10);
 
-/// Starts the thread, which ends with its lane.
+/// Starts the thread, which ends with its lane, and ends the lane when it fails or panics.
 pub(super) fn start(core: Arc<Core>, lane: LaneId, format: Format, bell: Arc<Bell>) -> io::Result<()> {
     thread::Builder::new().name("encode".to_owned()).spawn(move || {
-        if let Err(error) = Encoding::new(Arc::clone(&core), lane, format).run(&bell) {
-            core.fail(lane, error.into());
+        let run = || Encoding::new(Arc::clone(&core), lane, format).run(&bell);
+        match panic::catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => core.fail(lane, error.into()),
+            Err(_) => core.fail(lane, StreamError::Broke),
         }
     })?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    panic::{self, AssertUnwindSafe},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -10,16 +11,18 @@ use std::{
 use pf_desktop::{Source, SourceError};
 
 use super::{scene::Core, shot::Camera};
+use crate::stream::StreamError;
 
 /// How long to wait for a picture at a time. A pointer that a program moved shows no later than that, and another size or
 /// speed is asked for no later.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Starts the thread, which ends with its source and ends the scene with it.
+/// Starts the thread, which ends with its source and ends the scene with it, also when it panics: a picture that stands
+/// for ever says nothing.
 pub(super) fn start(source: Box<dyn Source>, core: Arc<Core>) -> io::Result<()> {
     thread::Builder::new().name("capture".to_owned()).spawn(move || {
-        let error = capture(source, &core);
-        core.end(error.into());
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| capture(source, &core)));
+        core.end(ended.map_or(StreamError::Broke, StreamError::from));
     })?;
     Ok(())
 }

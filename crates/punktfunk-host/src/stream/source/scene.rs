@@ -179,7 +179,11 @@ impl Scene {
         let rate = viewer.outgoing.encoder_rate(Instant::now());
         state.watching.push(Watching { member: Member { id, viewer }, wished: whole, lane: None });
         state.lanes.join(id, format, rate);
-        self.0.settle(&mut state)?;
+        if let Err(error) = self.0.settle(&mut state) {
+            state.watching.retain(|watching| watching.member.id != id);
+            state.lanes.leave(id);
+            return Err(error);
+        }
         Ok(id)
     }
 

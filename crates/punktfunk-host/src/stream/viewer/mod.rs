@@ -104,6 +104,13 @@ impl Viewer {
     }
 }
 
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        // Also one that no scene took in: its sending thread would wait for ever.
+        self.outgoing.close();
+    }
+}
+
 fn interval(wishes: Wishes) -> Duration {
     Duration::from_secs(1) / wishes.fps.get()
 }

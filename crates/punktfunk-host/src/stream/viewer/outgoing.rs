@@ -2,7 +2,7 @@
 //!
 //! Three come here: the encoding thread, which looks for room and brings frames; the sending thread, which waits for the
 //! next datagram's time and takes it away; and tokio, which brings reports. Nobody holds the lock for longer than it
-//! takes to cut a picture into datagrams.
+//! takes to cut a picture into datagrams, or to compute its parity.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -212,7 +212,9 @@ impl Outgoing {
     pub(in crate::stream) fn handle_feedback(&self, feedback: &MediaFeedback) -> Path {
         let mut inner = self.lock();
         let now = self.clock.media_time(Instant::now());
-        inner.decoded = feedback.decoded_frame.or(inner.decoded);
+        if inner.transmitter.rate().is_news(feedback) {
+            inner.decoded = feedback.decoded_frame.or(inner.decoded);
+        }
         let asked_before = inner.transmitter.wanted().is_some();
         inner.transmitter.handle_feedback(now, feedback);
         let asks_anew = inner.transmitter.wanted().is_some() && !asked_before;
@@ -491,6 +493,10 @@ mod tests {
         assert_eq!((standing.decoded, standing.wanted), (Some(52), None));
         outgoing.handle_feedback(&report(2, Some(0), Some(1)));
         assert_eq!(outgoing.look(Instant::now(), false).wanted, Some(Wanted::After(50)));
+        // One that another overtook must not take back what is needed.
+        outgoing.handle_feedback(&report(1, Some(2), None));
+        let standing = outgoing.look(Instant::now(), false);
+        assert_eq!((standing.decoded, standing.wanted), (Some(50), Some(Wanted::After(50))));
     }
 
     /// One that shares an encoder and complains for ever must not make a recovery of each frame for all others.
