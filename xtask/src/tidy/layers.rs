@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["pf-trust", "pf-media", "pf-wait"],
     &["pf-net", "pf-store", "pf-discovery", "pf-desktop", "pf-codec", "pf-audio"],
     &["pf-console", "pf-gamestream", "pf-client"],
+    &["pf-app"],
     &["punktfunk-host", "punktfunk"],
 ];
 

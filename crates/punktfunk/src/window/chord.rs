@@ -8,7 +8,7 @@ use winit::{
 
 /// Something that a person does to the window by keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chord {
+pub(crate) enum Chord {
     /// Show more figures, or none: S, as in statistics.
     Figures,
     /// Fill the screen, or stop that: X.

@@ -10,27 +10,27 @@ mod overlay;
 mod paint;
 mod picture;
 mod shown;
+mod viewer;
 
 use std::{future::Future, time::Instant};
 
-use pf_client::{Failure, Live, PictureSink, Remote, Session, Wishes, input::Controls};
+use pf_client::{Failure, PictureSink, Session, Wishes};
 use pf_media::picture::Size;
 use softbuffer::Context;
 use tokio::{runtime::Runtime, sync::oneshot};
 use winit::{
     application::ApplicationHandler,
-    event::{DeviceEvent, DeviceId, ElementState, WindowEvent},
+    dpi::PhysicalSize,
+    event::{DeviceEvent, DeviceId, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy, OwnedDisplayHandle},
-    keyboard::ModifiersState,
-    window::WindowId,
+    window::{Fullscreen, Window, WindowId},
 };
 
-use chord::{Chord, chord};
-use input::Input;
+pub(crate) use chord::Chord;
 pub(crate) use overlay::Level;
-use overlay::Overlay;
-use picture::{Front, Planes, Sink};
-use shown::{Drawn, Shown};
+pub(crate) use picture::{Front, Sink};
+pub(crate) use shown::{Canvas, Drawn, Shown};
+pub(crate) use viewer::{Begun, Sizing, Viewer};
 
 /// What is asked for when the screen's size is not known.
 const FALLBACK_SIZE: Size = Size::new(1280, 720);
@@ -57,19 +57,8 @@ impl Announcer {
     /// The host let us in; what is asked of the stream are `wishes`, and its size follows the window if `sizing` says so.
     pub(crate) fn begun(self, session: &Session, wishes: Wishes, sizing: Sizing) {
         // A window that is gone by now shows nothing.
-        let input = Input::new(Controls::start(session.remote()));
-        let begun = Begun { remote: session.remote(), live: session.live(), input, wishes, sizing };
-        let _ = self.0.send_event(Event::Begun(begun));
+        let _ = self.0.send_event(Event::Begun(Box::new(Begun::new(session, wishes, sizing))));
     }
-}
-
-/// What the size of the stream goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sizing {
-    /// What was asked for at first.
-    Fixed,
-    /// The window.
-    Window,
 }
 
 /// How a window opens.
@@ -107,7 +96,11 @@ where
     let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
     let front = Front::default();
     let proxy = events.create_proxy();
-    let sink = Sink::new(front.clone(), proxy.clone());
+    let pictures = proxy.clone();
+    let sink = Sink::new(front.clone(), move || {
+        // A window that is gone shows nothing more.
+        let _ = pictures.send_event(Event::Picture);
+    });
     let (close, closed) = oneshot::channel();
     let (report, result) = oneshot::channel();
 
@@ -123,20 +116,9 @@ where
             let _ = proxy.send_event(Event::SessionEnded);
         });
     };
-    let overlay = Overlay::new(Instant::now(), look.overlay);
-    let mut app = App {
-        look,
-        context,
-        begin,
-        begun: None,
-        shown: None,
-        front,
-        picture: Planes::default(),
-        overlay,
-        modifiers: ModifiersState::empty(),
-        close: Some(close),
-        failure: None,
-    };
+    let mut viewer = Viewer::new(look.overlay);
+    viewer.watch(front);
+    let mut app = App { look, context, begin, shown: None, viewer, close: Some(close), failure: None };
     events.run_app(&mut app).map_err(|error| no_window(&error))?;
     match app.failure {
         Some(failure) => Err(failure),
@@ -147,33 +129,19 @@ where
 /// What the session tells the window.
 enum Event {
     /// The host let us in.
-    Begun(Begun),
+    Begun(Box<Begun>),
     /// There is a new picture in front.
     Picture,
     /// The session is over; the window closes.
     SessionEnded,
 }
 
-/// The session, as far as the window deals with it.
-struct Begun {
-    remote: Remote,
-    live: Live,
-    input: Input,
-    wishes: Wishes,
-    sizing: Sizing,
-}
-
 struct App<B> {
     look: Look,
     context: Context<OwnedDisplayHandle>,
     begin: B,
-    begun: Option<Begun>,
     shown: Option<Shown>,
-    front: Front,
-    /// The picture that is shown.
-    picture: Planes,
-    overlay: Overlay,
-    modifiers: ModifiersState,
+    viewer: Viewer,
     close: Option<oneshot::Sender<()>>,
     failure: Option<Failure>,
 }
@@ -185,7 +153,7 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
 
     fn user_event(&mut self, events: &ActiveEventLoop, event: Event) {
         match event {
-            Event::Begun(begun) => self.begun = Some(begun),
+            Event::Begun(begun) => self.viewer.begin(*begun),
             Event::Picture => {
                 // Not left for the next redraw, which the display server may put off.
                 let drawn = self.show_newest(events);
@@ -209,60 +177,37 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
                     shown.resized(Instant::now(), Size::new(size.width, size.height));
                 }
             }
-            WindowEvent::ModifiersChanged(modifiers) => self.modifiers = modifiers.state(),
-            WindowEvent::KeyboardInput { event, is_synthetic, .. } => {
-                if let Some(chord) = chord(self.modifiers, &event) {
-                    self.obey(chord);
-                } else if let Some(begun) = &self.begun {
-                    // A key that is down when the window gets the keyboard was pressed for another one.
-                    if !(is_synthetic && event.state == ElementState::Pressed) {
-                        begun.input.key(&event);
-                    }
-                }
-            }
-            WindowEvent::Focused(false) => self.leave(),
-            WindowEvent::CursorMoved { position, .. } => {
-                if let (Some(begun), Some(shown), Some(picture)) =
-                    (&self.begun, &self.shown, self.picture.view())
-                {
-                    begun.input.pointed(position, picture.size(), shown.size(), shown.window());
-                }
-            }
-            WindowEvent::CursorLeft { .. } => {
-                if let (Some(begun), Some(shown)) = (&self.begun, &self.shown) {
-                    begun.input.strayed(shown.window());
-                }
-            }
-            WindowEvent::MouseInput { state, button, .. } => {
-                if let Some(begun) = &self.begun {
-                    begun.input.button(button, state);
-                }
-            }
-            WindowEvent::MouseWheel { delta, .. } => {
-                if let (Some(begun), Some(shown)) = (&mut self.begun, &self.shown) {
-                    begun.input.wheel(delta, shown.scale());
-                }
-            }
             WindowEvent::RedrawRequested => {
                 let drawn = self.draw();
                 self.give_up_on(drawn, events);
             }
-            _ => {}
+            event => {
+                let Some(shown) = &mut self.shown else { return };
+                let was_given = self.viewer.is_pointer_given();
+                if let Some(chord) = self.viewer.handle(&event, shown) {
+                    self.viewer.obey(chord, shown);
+                }
+                let is_given = self.viewer.is_pointer_given();
+                if is_given != was_given {
+                    shown.window().set_title(&title(&self.look.title, is_given));
+                }
+            }
         }
     }
 
     fn device_event(&mut self, _: &ActiveEventLoop, _: DeviceId, event: DeviceEvent) {
-        if let (Some(begun), DeviceEvent::MouseMotion { delta }) = (&mut self.begun, event) {
-            begun.input.moved(delta);
-        }
+        self.viewer.handle_device(&event);
     }
 
     fn about_to_wait(&mut self, events: &ActiveEventLoop) {
-        self.follow();
-        let refreshed = self.refresh_overlay();
-        self.give_up_on(refreshed, events);
-        let due = self.shown.as_ref().and_then(|shown| shown.follow.due());
-        let due = due.into_iter().chain(self.overlay.due().filter(|_| self.shown.is_some())).min();
+        let mut due = None;
+        if let Some(shown) = &mut self.shown {
+            if self.viewer.poll(Instant::now(), shown) {
+                let drawn = self.draw();
+                self.give_up_on(drawn, events);
+            }
+            due = self.shown.as_ref().and_then(|shown| self.viewer.due(shown));
+        }
         events.set_control_flow(due.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }
 }
@@ -270,10 +215,9 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
 impl<B> App<B> {
     /// Takes the newest picture, and puts it on the screen. The window opens with the first.
     fn show_newest(&mut self, events: &ActiveEventLoop) -> Result<(), Failure> {
-        let Some(showing) = self.front.take(&mut self.picture) else { return Ok(()) };
+        let Some(showing) = self.viewer.take() else { return Ok(()) };
         if self.shown.is_none() && self.close.is_some() {
-            let size = self.picture.view().map_or(FALLBACK_SIZE, |picture| picture.size());
-            self.shown = Some(Shown::open(events, &self.context, &self.look, size)?);
+            self.shown = Some(self.open(events)?);
         }
         if self.draw()? == Drawn::Yes {
             showing.shown();
@@ -281,57 +225,23 @@ impl<B> App<B> {
         Ok(())
     }
 
+    /// Opens the window: as large as the picture, or as the screen lets it be.
+    fn open(&self, events: &ActiveEventLoop) -> Result<Shown, Failure> {
+        let picture = self.viewer.picture_size().unwrap_or(FALLBACK_SIZE);
+        let screen = screen_size(events);
+        let size = Size::new(picture.width.min(screen.width), picture.height.min(screen.height));
+        let attributes = Window::default_attributes()
+            .with_title(title(&self.look.title, false))
+            .with_inner_size(PhysicalSize::new(size.width, size.height))
+            .with_fullscreen((self.look.extent == Extent::FullScreen).then_some(Fullscreen::Borderless(None)));
+        Shown::open(events, &self.context, attributes, size)
+    }
+
     fn draw(&mut self) -> Result<Drawn, Failure> {
         match &mut self.shown {
-            Some(shown) => shown.draw(&self.picture, &self.overlay),
+            Some(shown) => shown.draw(|canvas| self.viewer.paint(canvas)),
             None => Ok(Drawn::No),
         }
-    }
-
-    /// Asks the host for pictures of the window's size, once it stays.
-    fn follow(&mut self) {
-        let (Some(shown), Some(begun)) = (&mut self.shown, &mut self.begun) else { return };
-        if let Some(size) = shown.follow.poll(Instant::now())
-            && begun.sizing == Sizing::Window
-        {
-            begun.wishes.size = Some(size);
-            begun.remote.change(begun.wishes);
-        }
-    }
-
-    fn obey(&mut self, chord: Chord) {
-        match chord {
-            Chord::Figures => self.overlay.step(Instant::now()),
-            Chord::FullScreen => {
-                if let Some(shown) = &self.shown {
-                    shown.toggle_full_screen();
-                }
-            }
-            Chord::Pointer => {
-                if let (Some(shown), Some(begun)) = (&self.shown, &mut self.begun) {
-                    let is_given = begun.input.toggle_pointer(shown.window());
-                    shown.set_title(&self.look, is_given);
-                }
-            }
-        }
-    }
-
-    /// The window no longer has the keyboard: nothing that is held may stay so at the host.
-    fn leave(&mut self) {
-        if let (Some(shown), Some(begun)) = (&self.shown, &mut self.begun) {
-            begun.input.leave(shown.window());
-            shown.set_title(&self.look, false);
-        }
-    }
-
-    /// Shows the figures of now once those that are shown are old.
-    fn refresh_overlay(&mut self) -> Result<(), Failure> {
-        if let (Some(shown), Some(begun)) = (&self.shown, &self.begun)
-            && self.overlay.refresh(Instant::now(), &begun.live, shown.place(&self.picture), shown.scale())
-        {
-            self.draw()?;
-        }
-        Ok(())
     }
 
     /// Ends the program where its window does not work.
@@ -343,12 +253,21 @@ impl<B> App<B> {
     }
 }
 
-fn screen_size(events: &ActiveEventLoop) -> Size {
+/// What a window is called that shows a host's picture, and how to get the pointer back where the host has it.
+pub(crate) fn title(host: &str, is_pointer_given: bool) -> String {
+    if is_pointer_given {
+        format!("{host} – Ctrl+Alt+Shift+Z gives the pointer back – Punktfunk")
+    } else {
+        format!("{host} – Punktfunk")
+    }
+}
+
+pub(crate) fn screen_size(events: &ActiveEventLoop) -> Size {
     let screen = events.primary_monitor().or_else(|| events.available_monitors().next());
     let size = screen.map(|screen| Size::new(screen.size().width, screen.size().height));
     size.filter(|size| size.is_streamable()).unwrap_or(FALLBACK_SIZE)
 }
 
-fn no_window(error: &impl ToString) -> Failure {
+pub(crate) fn no_window(error: &impl ToString) -> Failure {
     Failure::Machine { what: "no window can be shown (--headless needs none)", why: error.to_string() }
 }

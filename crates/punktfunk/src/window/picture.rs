@@ -8,9 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pf_client::{PictureSink, Showing};
 use pf_codec::{I420View, Plane};
 use pf_media::picture::Size;
-use winit::event_loop::EventLoopProxy;
-
-use super::Event;
 
 /// A picture in planes, without gaps. Without a pixel before the first.
 pub(super) struct Planes {
@@ -71,7 +68,7 @@ fn area(size: Size) -> usize {
 
 /// The newest picture, between the decoding thread and the window.
 #[derive(Clone, Default)]
-pub(super) struct Front(Arc<Mutex<Slot>>);
+pub(crate) struct Front(Arc<Mutex<Slot>>);
 
 #[derive(Default)]
 struct Slot {
@@ -102,25 +99,25 @@ impl Front {
 }
 
 /// Takes pictures from the decoding thread.
-pub(super) struct Sink {
+pub(crate) struct Sink<N> {
     back: Planes,
     front: Front,
-    proxy: EventLoopProxy<Event>,
+    notify: N,
 }
 
-impl Sink {
-    /// One that puts pictures in `front`, and tells the window of them.
-    pub(super) fn new(front: Front, proxy: EventLoopProxy<Event>) -> Self {
-        Self { back: Planes::default(), front, proxy }
+impl<N: FnMut() + Send> Sink<N> {
+    /// One that puts pictures in `front`, and calls `notify` for each that the window does not know of.
+    pub(crate) fn new(front: Front, notify: N) -> Self {
+        Self { back: Planes::default(), front, notify }
     }
 }
 
-impl PictureSink for Sink {
+impl<N: FnMut() + Send> PictureSink for Sink<N> {
     fn show(&mut self, picture: I420View<'_>, showing: Showing) {
         self.back.copy(picture);
         if self.front.put(&mut self.back, showing) {
-            // A window that is gone shows nothing more; one that was told already comes for the newest.
-            let _ = self.proxy.send_event(Event::Picture);
+            // A window that was told already comes for the newest.
+            (self.notify)();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A window that is on the screen, and what is drawn in it.
+//! A window that is on the screen, and its pixels.
 
 use std::{num::NonZeroU32, rc::Rc, time::Instant};
 
@@ -8,110 +8,89 @@ use softbuffer::{Context, Surface};
 use winit::{
     dpi::PhysicalSize,
     event_loop::{ActiveEventLoop, OwnedDisplayHandle},
-    window::{Fullscreen, Window},
+    window::{Fullscreen, Window, WindowAttributes},
 };
 
-use super::{
-    Extent, Look, follow::Follow, no_window, overlay::Overlay, paint::Painter, paint::Place, picture::Planes,
-    screen_size,
-};
+use super::{follow::Follow, no_window};
 
 /// A window that is on the screen.
-pub(super) struct Shown {
+pub(crate) struct Shown {
     window: Rc<Window>,
     surface: Surface<OwnedDisplayHandle, Rc<Window>>,
     /// In pixels of the screen. Kept, since asking for it is a question to the display server.
     size: Size,
     pub(super) follow: Follow,
-    painter: Painter,
+}
+
+/// The pixels of a window, of 32 bits, of which the lower 24 are red, green and blue.
+pub(crate) struct Canvas<'a> {
+    /// Row by row, without gaps.
+    pub(crate) pixels: &'a mut [u32],
+    pub(crate) size: Size,
+    /// How many pixels a point has.
+    pub(crate) scale: f64,
 }
 
 /// Whether anything was drawn: a window that is put away has nothing to draw on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Drawn {
+pub(crate) enum Drawn {
     Yes,
     No,
 }
 
 impl Shown {
-    /// Opens a window for pictures of this size: as large as they are, or as the screen lets it be.
-    pub(super) fn open(
+    /// Opens a window with these attributes, whose stream has the size `followed` at first.
+    pub(crate) fn open(
         events: &ActiveEventLoop,
         context: &Context<OwnedDisplayHandle>,
-        look: &Look,
-        picture: Size,
+        attributes: WindowAttributes,
+        followed: Size,
     ) -> Result<Self, Failure> {
-        let screen = screen_size(events);
-        let size = Size::new(picture.width.min(screen.width), picture.height.min(screen.height));
-        let attributes = Window::default_attributes()
-            .with_title(title(look, false))
-            .with_inner_size(PhysicalSize::new(size.width, size.height))
-            .with_fullscreen((look.extent == Extent::FullScreen).then_some(Fullscreen::Borderless(None)));
         let window = Rc::new(events.create_window(attributes).map_err(|error| no_window(&error))?);
         let surface = Surface::new(context, Rc::clone(&window)).map_err(|error| no_window(&error))?;
         let PhysicalSize { width, height } = window.inner_size();
-        let (size, follow) = (Size::new(width, height), Follow::new(size));
-        Ok(Self { window, surface, size, follow, painter: Painter::new() })
+        let (size, follow) = (Size::new(width, height), Follow::new(followed));
+        Ok(Self { window, surface, size, follow })
     }
 
     /// The window has another size.
-    pub(super) fn resized(&mut self, now: Instant, size: Size) {
+    pub(crate) fn resized(&mut self, now: Instant, size: Size) {
         self.size = size;
         self.follow.resized(now, size);
     }
 
     /// Fills the screen, or stops that.
-    pub(super) fn toggle_full_screen(&self) {
+    pub(crate) fn toggle_full_screen(&self) {
         let is_full = self.window.fullscreen().is_some();
         self.window.set_fullscreen((!is_full).then_some(Fullscreen::Borderless(None)));
     }
 
-    pub(super) fn window(&self) -> &Window {
+    pub(crate) fn window(&self) -> &Window {
         &self.window
     }
 
     /// How large it is, in pixels of the screen.
-    pub(super) fn size(&self) -> Size {
+    pub(crate) fn size(&self) -> Size {
         self.size
     }
 
-    /// Says whose window it is, and how to get the pointer back where the host has it.
-    pub(super) fn set_title(&self, look: &Look, is_pointer_given: bool) {
-        self.window.set_title(&title(look, is_pointer_given));
-    }
-
     /// How many pixels a point has.
-    pub(super) fn scale(&self) -> f64 {
+    pub(crate) fn scale(&self) -> f64 {
         self.window.scale_factor()
     }
 
-    /// The size at which a picture is shown.
-    pub(super) fn place(&self, picture: &Planes) -> Size {
-        picture.view().map_or(self.size, |picture| Place::of(picture.size(), self.size).size)
-    }
-
-    /// Draws a picture and what lies over it, and hands it to the display server.
-    pub(super) fn draw(&mut self, picture: &Planes, overlay: &Overlay) -> Result<Drawn, Failure> {
+    /// Draws the window, and hands it to the display server.
+    pub(crate) fn draw(&mut self, paint: impl FnOnce(&mut Canvas<'_>)) -> Result<Drawn, Failure> {
         let (Some(width), Some(height)) =
             (NonZeroU32::new(self.size.width), NonZeroU32::new(self.size.height))
         else {
             return Ok(Drawn::No);
         };
         self.surface.resize(width, height).map_err(|error| no_window(&error))?;
-        let mut canvas = self.surface.buffer_mut().map_err(|error| no_window(&error))?;
-        self.painter.paint(&mut canvas, self.size, picture);
-        overlay.draw(&mut canvas, self.size, self.window.scale_factor());
+        let mut pixels = self.surface.buffer_mut().map_err(|error| no_window(&error))?;
+        paint(&mut Canvas { pixels: &mut pixels, size: self.size, scale: self.window.scale_factor() });
         self.window.pre_present_notify();
-        canvas.present().map_err(|error| no_window(&error))?;
+        pixels.present().map_err(|error| no_window(&error))?;
         Ok(Drawn::Yes)
-    }
-}
-
-fn title(look: &Look, is_pointer_given: bool) -> String {
-    let Look { title, .. } = look;
-    if is_pointer_given {
-        format!("{title} – Ctrl+Alt+Shift+Z gives the pointer back – Punktfunk")
-    } else {
-        format!("{title} – Punktfunk")
     }
 }

@@ -1,0 +1,5 @@
+//! The desktop app's state and pages.
+
+#![forbid(unsafe_code)]
+
+pub mod theme;
