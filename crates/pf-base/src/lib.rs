@@ -7,6 +7,7 @@
 mod check_code;
 pub mod code;
 mod fingerprint;
+mod hardware_address;
 mod identity;
 mod name;
 mod pin;
@@ -16,6 +17,7 @@ mod time;
 pub use check_code::CheckCode;
 pub use code::Code;
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
+pub use hardware_address::HardwareAddress;
 pub use identity::Identity;
 pub use name::DeviceName;
 pub use pin::{ParsePinError, Pin, PinDigits};

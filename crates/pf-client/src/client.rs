@@ -1,6 +1,7 @@
 //! One install of the client: its identity, its store, its socket.
 
 use std::{
+    ops::{Deref, DerefMut},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -9,6 +10,7 @@ use pf_base::{Code, DeviceName, Fingerprint, Identity};
 use pf_net::ClientEndpoint;
 use pf_store::{ClientStore, DataDir, KnownHost};
 use pf_trust::route::{self, Answer, Route};
+use tokio::sync::watch;
 
 use crate::{Failure, Found, clock};
 
@@ -18,6 +20,7 @@ pub struct Client {
     pub(crate) endpoint: Arc<ClientEndpoint>,
     pub(crate) name: DeviceName,
     store: Mutex<ClientStore>,
+    store_written: watch::Sender<()>,
 }
 
 impl Client {
@@ -34,6 +37,7 @@ impl Client {
             endpoint: Arc::new(endpoint),
             name,
             store: Mutex::new(store),
+            store_written: watch::Sender::new(()),
         })
     }
 
@@ -47,18 +51,22 @@ impl Client {
         Ok(self.store().hosts()?)
     }
 
-    /// Takes away the pin of the one known host that goes by `text`. A mark stays: it must be paired by PIN again.
-    pub fn forget(&self, text: &str) -> Result<KnownHost, Failure> {
+    /// Takes away the pin of a known host. A mark stays: when it comes back, it must be paired by PIN.
+    pub fn forget(&self, fingerprint: Fingerprint) -> Result<KnownHost, Failure> {
+        let host = self.known_host(fingerprint)?;
         let mut store = self.store();
-        let mut meant = store.find(text)?;
-        let host = match meant.len() {
-            0 => return Err(Failure::NoSuchHost(text.to_owned())),
-            1 => meant.swap_remove(0),
-            _ => return Err(Failure::Ambiguous(text.to_owned())),
-        };
-        store.forget(host.fingerprint, clock::now())?;
+        store.forget(fingerprint, clock::now())?;
         keep_copy(&mut store);
         Ok(host)
+    }
+
+    /// Calls a known host by a name of its person's own, whatever it calls itself later.
+    pub fn rename(&self, fingerprint: Fingerprint, label: &DeviceName) -> Result<KnownHost, Failure> {
+        let mut store = self.store();
+        store.rename(fingerprint, label, clock::now())?;
+        keep_copy(&mut store);
+        drop(store);
+        self.known_host(fingerprint)
     }
 
     /// Says goodbye to every host.
@@ -68,14 +76,57 @@ impl Client {
 
     /// What to do about a host, going by what is known, how it was named, its adverts and its answer.
     pub(crate) fn route(&self, found: &Found, answer: Option<Answer>) -> Result<Route, Failure> {
-        let facts = found.facts(None, None);
-        let known = self.store().known(&facts, answer.map(|answer| answer.fingerprint))?;
+        let store = self.store();
+        let pinned = match found.pinned() {
+            Some(fingerprint) => store.pinned(fingerprint)?,
+            None => None,
+        };
+        let known = match pinned {
+            Some(pinned) => pinned,
+            None => store.known(&found.facts(None, None), answer.map(|answer| answer.fingerprint))?,
+        };
         Ok(route::route(known, found.named(), found.advert(), answer))
     }
 
-    pub(crate) fn store(&self) -> MutexGuard<'_, ClientStore> {
+    pub(crate) fn store(&self) -> StoreGuard<'_> {
         // Each call on the store is a transaction of its own: a thread that panicked left nothing half done.
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        StoreGuard { store, written: &self.store_written, is_written: false }
+    }
+
+    /// Wakes whenever the store may have been written to from here.
+    pub(crate) fn store_writes(&self) -> watch::Receiver<()> {
+        self.store_written.subscribe()
+    }
+}
+
+/// The store, for one caller at a time; tells who watches when it may have been written to.
+pub(crate) struct StoreGuard<'a> {
+    store: MutexGuard<'a, ClientStore>,
+    written: &'a watch::Sender<()>,
+    is_written: bool,
+}
+
+impl Deref for StoreGuard<'_> {
+    type Target = ClientStore;
+
+    fn deref(&self) -> &ClientStore {
+        &self.store
+    }
+}
+
+impl DerefMut for StoreGuard<'_> {
+    fn deref_mut(&mut self) -> &mut ClientStore {
+        self.is_written = true;
+        &mut self.store
+    }
+}
+
+impl Drop for StoreGuard<'_> {
+    fn drop(&mut self) {
+        if self.is_written {
+            self.written.send_replace(());
+        }
     }
 }
 

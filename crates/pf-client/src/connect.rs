@@ -52,6 +52,8 @@ pub enum Connected {
     Refused {
         /// Why, in the host's word.
         code: Code,
+        /// The key that refused, which was the expected one.
+        fingerprint: Fingerprint,
     },
     /// The host is not trusted yet; its person chooses. PIN pairing is always one of the ways.
     Choice {
@@ -75,7 +77,7 @@ impl Client {
                     let answer = Answer { fingerprint: expect, policy: None, refused: Some(code) };
                     return match self.route(found, Some(answer))? {
                         Route::Repair { .. } | Route::Choose { ask: true, .. } => {
-                            Ok(Connected::Refused { code })
+                            Ok(Connected::Refused { code, fingerprint: expect })
                         }
                         _ => Err(Failure::Refused { code, retry_after }),
                     };
@@ -115,7 +117,9 @@ impl Client {
         let facts = found.facts(Some(&session.admitted().host_name), Some(heard.address));
         let mut store = self.store();
         store.pin_first_use(heard.fingerprint, &facts, clock::now()).map_err(not_pinned)?;
+        store.used(heard.fingerprint, &facts, clock::now())?;
         keep_copy(&mut store);
+        drop(store);
         Ok(session)
     }
 

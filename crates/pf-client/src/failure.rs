@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use pf_base::{Code, Fingerprint};
+use pf_base::{Code, DeviceName, Fingerprint};
 use pf_net::{Closed, ControlError, DialError};
 use pf_store::StoreError;
 
@@ -15,6 +15,9 @@ pub enum Failure {
     /// Several known hosts go by this name.
     #[error("several hosts are called {0}")]
     Ambiguous(String),
+    /// The host never told by which hardware address it can be woken, or its pin was taken away since.
+    #[error("{0} never told how it can be woken")]
+    NotWakeable(DeviceName),
     /// Nothing answers where the host is said to be.
     #[error("nothing answers at {}", list(.0))]
     Unreachable(Vec<SocketAddr>),
@@ -84,7 +87,7 @@ impl Failure {
     /// The word and the exit code for it.
     pub fn code(&self) -> Code {
         match self {
-            Self::NoSuchHost(_) | Self::Unreachable(_) => Code::Unreachable,
+            Self::NoSuchHost(_) | Self::NotWakeable(_) | Self::Unreachable(_) => Code::Unreachable,
             Self::Lost(closed) => closed.code(),
             Self::Refused { code, .. } => *code,
             Self::FingerprintChanged { .. } => Code::FingerprintChanged,

@@ -5,12 +5,15 @@ use std::{
     time::Duration,
 };
 
-use pf_base::{DEFAULT_PORT, DeviceName};
+use pf_base::{DEFAULT_PORT, DeviceName, Fingerprint};
 use pf_discovery::{Advert, browse_for};
-use pf_store::{HostFacts, HostState, KnownHost};
+use pf_store::{HostFacts, HostState, KnownHost, comparable_name};
 use pf_trust::route::{self, Named};
 
-use crate::{Client, Failure};
+use crate::{
+    Client, Failure, Listed,
+    neighbourhood::{may_be, strictest},
+};
 
 /// How long to look for a host on the network: a host answers within a second, and a forger of adverts, too.
 const LOOK: Duration = Duration::from_millis(2500);
@@ -21,12 +24,13 @@ pub struct Found {
     text: String,
     named: Named,
     adverts: Vec<Advert>,
+    policy: route::Advert,
     known: Option<KnownHost>,
     addresses: Vec<SocketAddr>,
 }
 
 impl Found {
-    /// What the person typed.
+    /// What the person typed, or picked.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -42,7 +46,12 @@ impl Found {
 
     /// What its adverts say of pairing: of several, the strictest.
     pub(crate) fn advert(&self) -> route::Advert {
-        route::Advert::of_all(self.adverts.iter().map(|advert| advert.policy.map(pf_base::PairPolicy::word)))
+        self.policy
+    }
+
+    /// The key of the pinned host that the person named, and no other: what they named may be a name of several.
+    pub(crate) fn pinned(&self) -> Option<Fingerprint> {
+        self.known.as_ref().filter(|known| is_pinned(known)).map(|known| known.fingerprint)
     }
 
     /// What the store is told of the host, with what it calls itself and where it answered, once it did.
@@ -71,6 +80,7 @@ impl Client {
             text: text.to_owned(),
             named: Named::ByHand,
             adverts: Vec::new(),
+            policy: route::Advert::Unknown,
             known: None,
             addresses,
         };
@@ -86,7 +96,8 @@ impl Client {
         let adverts = self.look_for(text, known.as_ref()).await;
         if !adverts.is_empty() {
             let addresses = adverts.iter().flat_map(|advert| advert.addresses.iter().copied()).collect();
-            return Ok(Found { named: Named::Discovered, adverts, known, ..by_hand(addresses) });
+            let policy = strictest(adverts.iter().map(|advert| advert.policy));
+            return Ok(Found { named: Named::Discovered, adverts, policy, known, ..by_hand(addresses) });
         }
         if let Some(addresses) = known.as_ref().map(|known| known.addresses.clone()).filter(|a| !a.is_empty())
         {
@@ -98,6 +109,28 @@ impl Client {
         }
     }
 
+    /// Takes a host that a person picked from the list of those [around](Self::watch).
+    ///
+    /// A known one is looked up again: where it was forgotten meanwhile, that counts. An address that a person typed is
+    /// no pick: it goes through [`find`](Self::find).
+    pub fn pick(&self, listed: &Listed) -> Result<Found, Failure> {
+        let text = listed.name.to_string();
+        let known = match listed.fingerprint() {
+            Some(fingerprint) => Some(self.known_host(fingerprint)?),
+            None => None,
+        };
+        // As for a typed name: a known host that nobody advertises is found by its address, unless its key is pinned.
+        let is_discovered = !listed.adverts.is_empty() || known.as_ref().is_some_and(is_pinned);
+        Ok(Found {
+            text,
+            named: if is_discovered { Named::Discovered } else { Named::ByHand },
+            adverts: listed.adverts.clone(),
+            policy: listed.policy,
+            known,
+            addresses: listed.addresses.clone(),
+        })
+    }
+
     /// Looks again for a pinned host that does not answer where it was last.
     pub(crate) async fn find_moved(&self, found: &Found) -> Option<Found> {
         let known = found.known.as_ref()?;
@@ -106,24 +139,22 @@ impl Client {
         }
         let adverts = self.look_for(&found.text, Some(known)).await;
         let addresses: Vec<_> = adverts.iter().flat_map(|advert| advert.addresses.iter().copied()).collect();
-        (!addresses.is_empty()).then(|| Found { adverts, addresses, ..found.clone() })
+        let policy = strictest(adverts.iter().map(|advert| advert.policy));
+        (!addresses.is_empty()).then(|| Found { adverts, policy, addresses, ..found.clone() })
     }
 
     /// The adverts that go by a text, or by a name of a known host.
     async fn look_for(&self, text: &str, known: Option<&KnownHost>) -> Vec<Advert> {
+        let name = comparable_name(text);
         let goes_by = |advert: &Advert| {
-            let is_known = |known: &KnownHost| {
-                advert.id.as_ref().is_some_and(|id| known.advert_ids.contains(id))
-                    || advert.fingerprint == Some(known.fingerprint)
-            };
-            advert.name.as_str().to_lowercase() == text.to_lowercase()
-                || advert.instance.to_lowercase() == text.to_lowercase()
+            comparable_name(advert.name.as_str()) == name
+                || comparable_name(&advert.instance) == name
                 || advert.id.as_deref() == Some(text)
-                || known.is_some_and(is_known)
+                || known.is_some_and(|known| may_be(advert, known))
         };
         // Only a pinned host is dialled as soon as it is seen: for any other the strictest of all adverts counts.
         let may_stop_early = known.is_some_and(is_pinned);
-        let seen = browse_for(LOOK, |seen| may_stop_early && seen.iter().any(goes_by)).await;
+        let seen = browse_for(LOOK, |seen| may_stop_early && seen.iter().any(&goes_by)).await;
         match seen {
             Ok(adverts) => adverts.into_iter().filter(goes_by).collect(),
             Err(error) => {
@@ -139,11 +170,35 @@ impl Client {
         if hosts.iter().any(is_pinned) {
             hosts.retain(is_pinned);
             if hosts.len() > 1 {
-                return Err(Failure::Ambiguous(text.to_owned()));
+                return only(hosts, text).map(Some);
             }
         }
         Ok(hosts.pop())
     }
+
+    /// The one known host that a person means by a text: a name of its, an address, its fingerprint.
+    pub fn the_one(&self, text: &str) -> Result<KnownHost, Failure> {
+        only(self.store().find(text)?, text)
+    }
+
+    /// The known host with this key.
+    pub fn known_host(&self, fingerprint: Fingerprint) -> Result<KnownHost, Failure> {
+        let mut hosts = self.store().hosts()?;
+        hosts.retain(|host| host.fingerprint == fingerprint);
+        hosts.pop().ok_or_else(|| Failure::NoSuchHost(fingerprint.for_the_eye()))
+    }
+}
+
+/// The one of several hosts that is meant by a text: where more go by it, the one that is called just so now.
+fn only(mut hosts: Vec<KnownHost>, text: &str) -> Result<KnownHost, Failure> {
+    if hosts.len() > 1 {
+        let called = |host: &KnownHost| comparable_name(host.label.as_str()) == comparable_name(text);
+        hosts.retain(called);
+        if hosts.len() != 1 {
+            return Err(Failure::Ambiguous(text.to_owned()));
+        }
+    }
+    hosts.pop().ok_or_else(|| Failure::NoSuchHost(text.to_owned()))
 }
 
 fn is_pinned(host: &KnownHost) -> bool {

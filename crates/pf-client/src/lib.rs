@@ -15,9 +15,12 @@ mod connect;
 mod failure;
 mod find;
 pub mod input;
+mod neighbourhood;
 mod pair;
 mod session;
 mod spent;
+mod wake;
+mod watch;
 
 pub use approach::Heard;
 pub use ask::{Answered, Asking};
@@ -25,9 +28,12 @@ pub use client::Client;
 pub use connect::{Connected, Wishes};
 pub use failure::Failure;
 pub use find::Found;
+pub use neighbourhood::{Listed, ListedIdentity, ListedKey, Neighbourhood};
 pub use pair::Paired;
 pub use pf_net::DialError;
 pub use session::{
     Arrived, Latencies, Live, Moment, Percentiles, PictureSink, Play, Remote, Report, Session, Showing,
     SoundReport, Stage,
 };
+pub use wake::{WakeBy, Woken};
+pub use watch::{Around, Search, Watch};

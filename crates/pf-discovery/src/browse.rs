@@ -11,9 +11,6 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{Advert, DiscoveryError, SERVICE_TYPE};
 
-/// The most adverts that [`browse_for`] keeps, whatever the network sends.
-const MAX_ADVERTS: usize = 256;
-
 /// What a browser sees happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sighting {
@@ -21,6 +18,36 @@ pub enum Sighting {
     Seen(Advert),
     /// The advert of this service instance is gone.
     Gone(String),
+}
+
+/// The adverts that are there: at most [`MAX`](Self::MAX), whatever the network sends.
+#[derive(Clone, Debug, Default)]
+pub struct Adverts {
+    by_instance: BTreeMap<String, Advert>,
+}
+
+impl Adverts {
+    /// How many are kept; what comes beyond is passed over until one goes.
+    pub const MAX: usize = 256;
+
+    /// Takes in what was seen.
+    pub fn take_in(&mut self, sighting: Sighting) {
+        match sighting {
+            Sighting::Seen(advert) => {
+                if self.by_instance.len() < Self::MAX || self.by_instance.contains_key(&advert.instance) {
+                    self.by_instance.insert(advert.instance.clone(), advert);
+                }
+            }
+            Sighting::Gone(instance) => {
+                self.by_instance.remove(&instance);
+            }
+        }
+    }
+
+    /// All of them, by instance.
+    pub fn iter(&self) -> impl Iterator<Item = &Advert> {
+        self.by_instance.values()
+    }
 }
 
 /// A look at the network that goes on until this is dropped.
@@ -61,27 +88,18 @@ impl Drop for Browser {
 /// Everything that is seen within `patience`, by instance; `is_enough` may end the look earlier.
 pub async fn browse_for(
     patience: Duration,
-    mut is_enough: impl FnMut(&[Advert]) -> bool,
+    mut is_enough: impl FnMut(&Adverts) -> bool,
 ) -> Result<Vec<Advert>, DiscoveryError> {
     let browser = Browser::start()?;
     let deadline = Instant::now() + patience;
-    let mut seen = BTreeMap::new();
+    let mut adverts = Adverts::default();
     while let Ok(Some(sighting)) = timeout_at(deadline, browser.next()).await {
-        match sighting {
-            Sighting::Seen(advert) if seen.len() < MAX_ADVERTS || seen.contains_key(&advert.instance) => {
-                seen.insert(advert.instance.clone(), advert);
-            }
-            Sighting::Seen(_) => {}
-            Sighting::Gone(instance) => {
-                seen.remove(&instance);
-            }
-        }
-        let adverts: Vec<_> = seen.values().cloned().collect();
+        adverts.take_in(sighting);
         if is_enough(&adverts) {
             break;
         }
     }
-    Ok(seen.into_values().collect())
+    Ok(adverts.by_instance.into_values().collect())
 }
 
 fn read(service: &ResolvedService) -> Advert {

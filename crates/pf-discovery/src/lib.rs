@@ -11,7 +11,7 @@ mod browse;
 
 pub use advert::Advert;
 pub use advertise::{Advertisement, Advertiser};
-pub use browse::{Browser, Sighting, browse_for};
+pub use browse::{Adverts, Browser, Sighting, browse_for};
 
 /// The service type of a Punktfunk host.
 pub const SERVICE_TYPE: &str = "_punktfunk._udp.local.";

@@ -30,7 +30,7 @@ pub mod identity;
 mod private_file;
 mod words;
 
-pub use client::{ClientStore, HostFacts, HostState, KnownHost, PinError, SpendError};
+pub use client::{ClientStore, HostFacts, HostState, KnownHost, PinError, SpendError, comparable_name};
 pub use console::{ConsoleLoaded, ConsoleStore, NewSignIn, PasswordHash, SignInRow, SignedInBy};
 pub use data_dir::{DataDir, default_data_dir};
 pub use error::{DatabaseFault, IdentityFault, StoreError};

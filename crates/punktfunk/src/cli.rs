@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the client, and what each word means.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use pf_base::{DeviceName, Pin};
@@ -58,6 +58,22 @@ pub(crate) enum Command {
     },
     /// Show a host's desktop. A host that is not paired gets a request for access.
     Connect(Connect),
+    /// Call a known host by a name of your own.
+    Rename {
+        /// The host.
+        host: String,
+        /// What to call it from now on, here only.
+        #[arg(value_name = "NAME", value_parser = device_name)]
+        label: DeviceName,
+    },
+    /// Wake a sleeping host by Wake-on-LAN, once it was connected to while it was paired.
+    Wake {
+        /// The host.
+        host: String,
+        /// Send to this address and not by broadcasts: the broadcast address of a network that this machine is not on.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        to: Option<SocketAddr>,
+    },
     /// Forget a host. Should it come back, it must be paired by PIN.
     Forget {
         /// The host.

@@ -26,6 +26,12 @@ pub(crate) fn sentence(failure: &Failure, host: &str) -> Sentence {
             format!("Several hosts that this client knows are called {name}."),
             "Name the one you mean by its address or fingerprint, as `punktfunk hosts` shows them.".to_owned(),
         ),
+        Failure::NotWakeable(name) => (
+            format!("{name} never told this machine how it can be woken."),
+            "Wake it by hand once, and connect to it while it is paired: it tells then, if its network card can be \
+             woken and its program knows how to say so."
+                .to_owned(),
+        ),
         Failure::Unreachable(_) => (
             format!("{host} does not answer: {failure}."),
             "Check that the host is on, that its program runs, and that no firewall blocks its UDP port.".to_owned(),

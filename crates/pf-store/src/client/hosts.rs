@@ -6,12 +6,12 @@
 
 use std::net::SocketAddr;
 
-use pf_base::{DeviceName, Fingerprint, Timestamp};
+use pf_base::{DeviceName, Fingerprint, HardwareAddress, Timestamp};
 use pf_trust::{
     proof::Comparison,
     route::{Known, Named, PinnedBy},
 };
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, types::Type};
 
 use crate::{
     database::{from_sql, to_sql},
@@ -23,8 +23,10 @@ use crate::{
 pub struct KnownHost {
     /// Its key.
     pub fingerprint: Fingerprint,
-    /// What it called itself when it was first known.
+    /// What the person here calls it; until they do, what it called itself when it was first known.
     pub label: DeviceName,
+    /// What it called itself when it was first known.
+    pub own_name: DeviceName,
     /// How far it is trusted.
     pub state: HostState,
     /// The ids under which it was advertised when it proved its key.
@@ -35,6 +37,8 @@ pub struct KnownHost {
     pub addresses: Vec<SocketAddr>,
     /// When it let us in last, if ever.
     pub last_used: Option<Timestamp>,
+    /// The hardware addresses by which it may be woken: what it told of itself while it was pinned.
+    pub hardware: Vec<HardwareAddress>,
 }
 
 /// How far a host is trusted.
@@ -75,7 +79,8 @@ impl HostState {
         }
     }
 
-    fn since(self) -> Timestamp {
+    /// Since when it is so; where it was asked or seen, when it was so last.
+    pub fn since(self) -> Timestamp {
         let (Self::Pinned { at, .. }
         | Self::Forgotten { at }
         | Self::Asked { at }
@@ -110,15 +115,29 @@ impl HostFacts {
 }
 
 impl KnownHost {
-    /// Whether it goes by the advert id or the host name.
+    /// Whether it proved its key under this advert id or this host name.
     pub(super) fn is_named(&self, facts: &HostFacts) -> bool {
         facts.advert_id().is_some_and(|id| self.advert_ids.iter().any(|known| known == id))
             || facts.host_name().is_some_and(|name| self.host_names.contains(&name))
     }
 
+    /// Whether it goes by the advert id or the host name, be it only that its person or itself calls it so.
+    ///
+    /// Nobody owns a name: this says which host somebody may be taken for, and never who it is.
+    pub fn goes_under(&self, advert_id: Option<&str>, host_name: Option<&str>) -> bool {
+        advert_id.is_some_and(|id| self.advert_ids.iter().any(|known| known == id))
+            || host_name.map(comparable_name).is_some_and(|name| self.names().any(|known| known == name))
+    }
+
+    /// Every name that it goes under, in the form in which names are [compared](comparable_name).
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let labels = [&self.label, &self.own_name].map(|label| comparable_name(label.as_str()));
+        self.host_names.iter().map(|name| comparable_name(name)).chain(labels)
+    }
+
     /// Whether it is what the facts are about, going by names, and by the address where that was typed.
     fn is_meant(&self, facts: &HostFacts) -> bool {
-        self.is_named(facts)
+        self.goes_under(facts.advert_id(), facts.host_name().as_deref())
             || (facts.named == Named::ByHand
                 && facts.address.is_some_and(|address| self.addresses.contains(&address)))
     }
@@ -126,15 +145,14 @@ impl KnownHost {
     /// Whether a person may mean it by this text.
     pub(super) fn goes_by(&self, text: &str) -> bool {
         let text = text.trim();
-        self.label.as_str().to_lowercase() == text.to_lowercase()
-            || self.host_names.contains(&plain_host_name(text))
+        self.goes_under(None, Some(text))
             || self.advert_ids.iter().any(|id| id == text)
             || self.addresses.iter().any(|a| a.to_string() == text || a.ip().to_string() == text)
             || text.parse() == Ok(self.fingerprint)
             || text.eq_ignore_ascii_case(&self.fingerprint.for_the_eye())
     }
 
-    fn as_known(&self) -> Known {
+    pub(super) fn as_known(&self) -> Known {
         let fingerprint = self.fingerprint;
         match self.state {
             HostState::Pinned { how, .. } => Known::Pinned { fingerprint, how },
@@ -182,19 +200,23 @@ pub(super) fn one(connection: &Connection, fingerprint: Fingerprint) -> rusqlite
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<KnownHost>> {
     connection
         .prepare_cached(
-            "SELECT id, fingerprint, label, pinned_by, pinned_at, forgotten_at, asked_at, required_at, last_used
-             FROM hosts ORDER BY id",
+            "SELECT id, fingerprint, label, pinned_by, pinned_at, forgotten_at, asked_at, required_at, last_used,
+             given_label FROM hosts ORDER BY id",
         )?
         .query_map([], |row| {
             let id: i64 = row.get(0)?;
+            let own_name = DeviceName::sanitise(row.get_ref(2)?.as_str()?);
+            let given = row.get_ref(9)?.as_str_or_null()?.map(DeviceName::sanitise);
             Ok(KnownHost {
                 fingerprint: Fingerprint::from_bytes(row.get(1)?),
-                label: DeviceName::sanitise(row.get_ref(2)?.as_str()?),
+                label: given.unwrap_or_else(|| own_name.clone()),
+                own_name,
                 state: state(row)?,
                 advert_ids: names(connection, id, ID)?,
                 host_names: names(connection, id, NAME)?,
                 addresses: addresses(connection, id)?,
                 last_used: time(row, 8)?,
+                hardware: hardware(connection, id)?,
             })
         })?
         .collect()
@@ -283,6 +305,51 @@ fn addresses(connection: &Connection, host: i64) -> rusqlite::Result<Vec<SocketA
         .collect()
 }
 
+fn hardware(connection: &Connection, host: i64) -> rusqlite::Result<Vec<HardwareAddress>> {
+    connection
+        .prepare_cached("SELECT address FROM hardware_addresses WHERE host = ?1 ORDER BY id")?
+        .query_map([host], |row| {
+            let unusable = || {
+                rusqlite::Error::FromSqlConversionFailure(0, Type::Blob, "no address of an interface".into())
+            };
+            HardwareAddress::new(row.get(0)?).ok_or_else(unusable)
+        })?
+        .collect()
+}
+
+/// Keeps the hardware addresses that a host told of itself in the place of those before, where it is pinned.
+pub(super) fn note_hardware(
+    transaction: &Transaction<'_>,
+    fingerprint: Fingerprint,
+    addresses: &[HardwareAddress],
+) -> rusqlite::Result<()> {
+    let is_pinned = "pinned_at IS NOT NULL AND forgotten_at IS NULL";
+    forget_hardware(transaction, fingerprint)?;
+    for address in addresses.iter().take(HARDWARE_KEPT) {
+        transaction.execute(
+            &format!(
+                "INSERT INTO hardware_addresses (host, address)
+                 SELECT id, ?2 FROM hosts WHERE fingerprint = ?1 AND {is_pinned}
+                 ON CONFLICT (host, address) DO NOTHING"
+            ),
+            params![fingerprint.as_bytes(), address.bytes()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Deletes the hardware addresses of a host.
+pub(super) fn forget_hardware(
+    transaction: &Transaction<'_>,
+    fingerprint: Fingerprint,
+) -> rusqlite::Result<()> {
+    transaction.execute(
+        "DELETE FROM hardware_addresses WHERE host = (SELECT id FROM hosts WHERE fingerprint = ?1)",
+        [fingerprint.as_bytes()],
+    )?;
+    Ok(())
+}
+
 /// The word that is stored for how a host was pinned.
 pub(super) const fn pinned_by_word(how: PinnedBy) -> &'static str {
     match how {
@@ -308,6 +375,11 @@ fn plain_host_name(name: &str) -> String {
     name.trim().trim_end_matches('.').to_ascii_lowercase()
 }
 
+/// A name as names of hosts are compared: without regard to case, nor to a dot at the end.
+pub fn comparable_name(name: &str) -> String {
+    plain_host_name(name).to_lowercase()
+}
+
 /// Whether a name is worth keeping: none that is empty, or longer than DNS has any.
 fn is_noted(name: &str) -> bool {
     (1..=255).contains(&name.len())
@@ -321,6 +393,9 @@ const NAMES_KEPT: u32 = 16;
 
 /// How many addresses are kept of a host: the last.
 const ADDRESSES_KEPT: u32 = 8;
+
+/// How many hardware addresses are kept of a host: a machine has a cable and a radio, seldom more.
+const HARDWARE_KEPT: usize = 4;
 
 /// How many hosts are kept that were never pinned: each cost its person a connect.
 const UNPINNED_KEPT: u32 = 1000;

@@ -10,16 +10,17 @@
 //! | [`pin_first_use`](ClientStore::pin_first_use) | besides, nothing that required pairing | pins |
 //! | [`asked`](ClientStore::asked), [`seen_required`](ClientStore::seen_required) | | notes it; never loosens anything |
 //! | [`forget`](ClientStore::forget) | | takes the pin, leaves a mark for good |
+//! | [`rename`](ClientStore::rename), [`note_hardware`](ClientStore::note_hardware) | | nothing to do with trust |
 //!
 //! All of it is about keys proved in a handshake: an advert leads to none of these calls.
 
 mod hosts;
 
-pub use hosts::{HostFacts, HostState, KnownHost};
+pub use hosts::{HostFacts, HostState, KnownHost, comparable_name};
 
 use std::time::Duration;
 
-use pf_base::{DeviceName, Fingerprint, Timestamp};
+use pf_base::{DeviceName, Fingerprint, HardwareAddress, Timestamp};
 use pf_trust::{
     proof::{Comparison, ConfirmedPeer},
     route::{Known, PinnedBy},
@@ -151,6 +152,39 @@ impl ClientStore {
         })
     }
 
+    /// Calls a host as its person does, from now on and whatever it calls itself later.
+    ///
+    /// The names that it had stay names of it, where somebody else comes under one. Whether there is such a host.
+    pub fn rename(
+        &mut self,
+        fingerprint: Fingerprint,
+        label: &DeviceName,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.database.write(|transaction| {
+            let renamed = transaction.execute(
+                "UPDATE hosts SET given_label = ?2 WHERE fingerprint = ?1",
+                params![fingerprint.as_bytes(), label.as_str()],
+            )?;
+            if renamed > 0 {
+                // A name is no trust, but a copy that lacks it would bring the old one back.
+                count_trust_change(transaction, now)?;
+            }
+            Ok(renamed > 0)
+        })
+    }
+
+    /// Keeps the hardware addresses that a host told of itself once it had let us in, in the place of those before.
+    ///
+    /// Only of a pinned host; of any other nothing is kept. At most four are.
+    pub fn note_hardware(
+        &mut self,
+        fingerprint: Fingerprint,
+        addresses: &[HardwareAddress],
+    ) -> Result<(), StoreError> {
+        self.database.write(|transaction| Ok(hosts::note_hardware(transaction, fingerprint, addresses)?))
+    }
+
     /// Every host that is known, in the order in which they became so.
     pub fn hosts(&self) -> Result<Vec<KnownHost>, StoreError> {
         self.database.read(hosts::all)
@@ -169,6 +203,16 @@ impl ClientStore {
     /// Where several rows are of this host, the strictest counts.
     pub fn known(&self, facts: &HostFacts, answered: Option<Fingerprint>) -> Result<Known, StoreError> {
         Ok(hosts::known(&self.hosts()?, facts, answered))
+    }
+
+    /// What is known of a key that its person picked, as long as it is pinned.
+    ///
+    /// Where several pinned hosts go under one name, this is what tells them apart: the pick of a pinned key leads to
+    /// that key and no other, so no name needs to be looked at.
+    pub fn pinned(&self, fingerprint: Fingerprint) -> Result<Option<Known>, StoreError> {
+        let hosts = self.hosts()?;
+        let host = hosts.iter().find(|host| host.fingerprint == fingerprint);
+        Ok(host.map(KnownHost::as_known).filter(|known| matches!(known, Known::Pinned { .. })))
     }
 
     /// Marks a PIN as offered, before any share of it leaves; refuses one that was offered within the last day.
@@ -347,6 +391,7 @@ fn mark_forgotten(
          WHERE fingerprint = ?1 AND pinned_at IS NOT NULL AND forgotten_at IS NULL",
         params![fingerprint.as_bytes(), to_sql(now)],
     )?;
+    hosts::forget_hardware(transaction, fingerprint)?;
     Ok(forgotten > 0)
 }
 
@@ -355,7 +400,7 @@ const SCHEMA: Schema = Schema {
     program: "punktfunk",
     sharing: Sharing::Together,
     application_id: u32::from_be_bytes(*b"pfcl"),
-    migrations: &[include_str!("v1.sql")],
+    migrations: &[include_str!("v1.sql"), include_str!("v2.sql")],
     left_behind: "",
 };
 

@@ -122,7 +122,7 @@ async fn open(
     let found = client.find(&options.host).await?;
     let choice = match client.connect(&found, wishes).await? {
         Connected::Session(session) => return Ok((*session, Value::Null)),
-        Connected::Refused { code } if !options.wait => {
+        Connected::Refused { code, .. } if !options.wait => {
             return Err(Failure::Refused { code, retry_after: None });
         }
         Connected::Refused { .. } => None,

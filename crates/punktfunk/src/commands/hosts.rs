@@ -1,8 +1,9 @@
-//! `discover`, `hosts`, `forget`, `identity`.
+//! `discover`, `hosts`, `rename`, `wake`, `forget`, `identity`.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use pf_client::{Client, Failure};
+use pf_base::DeviceName;
+use pf_client::{Client, Failure, WakeBy};
 use pf_discovery::{Advert, browse_for};
 use pf_store::{HostState, KnownHost};
 use pf_trust::{proof::Comparison, route::PinnedBy};
@@ -67,6 +68,8 @@ fn host_view(host: &KnownHost) -> Value {
         "state": state_word(host.state),
         "addresses": host.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "last_used": host.last_used.map(time),
+        "own_name": host.own_name.as_str(),
+        "hardware_addresses": host.hardware.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
@@ -102,8 +105,43 @@ fn state_word(state: HostState) -> &'static str {
     }
 }
 
+pub(super) fn rename(client: &Client, host: &str, label: &DeviceName) -> Result<Output, Failure> {
+    let before = client.the_one(host)?;
+    let renamed = client.rename(before.fingerprint, label)?;
+    Ok(Output::new(
+        json!({
+            "name": renamed.label.as_str(),
+            "name_before": before.label.as_str(),
+            "fingerprint": renamed.fingerprint.hex(),
+        }),
+        format!("{} is called {} here from now on.", before.label, renamed.label),
+    ))
+}
+
+pub(super) async fn wake(client: &Client, host: &str, to: Option<SocketAddr>) -> Result<Output, Failure> {
+    let host = client.the_one(host)?;
+    let woken = client.wake(host.fingerprint, to.map_or(WakeBy::Broadcast, WakeBy::Address)).await?;
+    let addresses: Vec<_> = woken.host.hardware.iter().map(ToString::to_string).collect();
+    let sent_to: Vec<_> = woken.sent_to.iter().map(ToString::to_string).collect();
+    let text = format!(
+        "Called {} ({}) at {}. Whether it wakes, it does not say: connect in a minute.",
+        woken.host.label,
+        addresses.join(", "),
+        sent_to.join(", "),
+    );
+    Ok(Output::new(
+        json!({
+            "name": woken.host.label.as_str(),
+            "fingerprint": woken.host.fingerprint.hex(),
+            "hardware_addresses": addresses,
+            "sent_to": sent_to,
+        }),
+        text,
+    ))
+}
+
 pub(super) fn forget(client: &Client, host: &str) -> Result<Output, Failure> {
-    let forgotten = client.forget(host)?;
+    let forgotten = client.forget(client.the_one(host)?.fingerprint)?;
     Ok(Output::new(
         json!({ "name": forgotten.label.as_str(), "fingerprint": forgotten.fingerprint.hex() }),
         format!("Forgot {}. Should it come back, it must be paired by PIN.", forgotten.label),

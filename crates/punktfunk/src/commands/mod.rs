@@ -44,6 +44,8 @@ pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
         Command::Pair { host, pin } => runtime.block_on(pair::pair(&client, &host, pin, json)),
         Command::Request { host } => runtime.block_on(request::request(&client, &host, json)),
         Command::Connect(options) => connect::connect(&runtime, Arc::clone(&client), options, json, started),
+        Command::Rename { host, label } => hosts::rename(&client, &host, &label),
+        Command::Wake { host, to } => runtime.block_on(hosts::wake(&client, &host, to)),
         Command::Forget { host } => hosts::forget(&client, &host),
         Command::Identity => Ok(hosts::identity(&client)),
     };
@@ -89,7 +91,11 @@ fn machine_name() -> DeviceName {
 /// What the person calls the host that a command is about.
 fn named_host(command: &Command) -> String {
     match command {
-        Command::Pair { host, .. } | Command::Request { host } | Command::Forget { host } => host.clone(),
+        Command::Pair { host, .. }
+        | Command::Request { host }
+        | Command::Rename { host, .. }
+        | Command::Wake { host, .. }
+        | Command::Forget { host } => host.clone(),
         Command::Connect(options) => options.host.clone(),
         Command::Discover { .. } | Command::Hosts | Command::Identity => String::new(),
     }
