@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["pf-base"],
     &["pf-proto"],
     &["pf-trust", "pf-media", "pf-wait"],
-    &["pf-net", "pf-store", "pf-discovery", "pf-desktop", "pf-codec", "pf-audio"],
+    &["pf-net", "pf-store", "pf-discovery", "pf-desktop", "pf-codec", "pf-audio", "pf-gamepad"],
     &["pf-console", "pf-gamestream", "pf-client"],
     &["pf-app"],
     &["punktfunk-host", "punktfunk"],
