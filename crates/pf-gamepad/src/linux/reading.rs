@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(state.triggers, [AXIS_MAX, 16_319]);
     }
 
-    /// The kernel gives one code to the left button of an Xbox pad and to the upper one of a DualShock.
+    /// The kernel gives one code to the left button of an Xbox pad and to the upper one of a Sony pad.
     #[test]
     fn the_square_is_where_x_is() {
         assert_eq!(buttons(dualshock(), &[(KEY, 0x134, 1)]), [2]);
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(steps(&mut steam, &[(ABS, 16, 32_767), END]), []);
     }
 
-    /// DualShocks send a report every 4 ms, whatever is done with them.
+    /// Some pads send a report every 4 ms, whatever is done with them.
     #[test]
     fn a_report_that_changes_nothing_is_not_told() {
         let mut pad = dualshock();

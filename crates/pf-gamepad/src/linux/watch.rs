@@ -70,8 +70,9 @@ enum Seen {
     Other,
     /// It waits for a free number.
     Waiting,
-    /// It could not be read, and why.
-    Unreadable(Unreadable),
+    /// It cannot be read, and why. At the first look nobody is told: the system gives a person the right to a new device a
+    /// moment after it came.
+    Unreadable { why: Unreadable, is_told: bool },
     /// It is read.
     Plugged(Box<Plugged>),
 }
@@ -164,18 +165,18 @@ impl<F: FnMut(PadEvent)> Watcher<F> {
             self.forget(&node);
         }
         for node in nodes {
-            let was = match self.seen.get(&node) {
+            let before = match self.seen.get(&node) {
                 Some(Seen::Other | Seen::Plugged(_)) => continue,
-                Some(Seen::Unreadable(why)) => Some(why.clone()),
+                Some(Seen::Unreadable { why, is_told }) => Some((why.clone(), *is_told)),
                 Some(Seen::Waiting) | None => None,
             };
-            let seen = self.meet(&node, was.as_ref());
+            let seen = self.meet(&node, before);
             self.seen.insert(node, seen);
         }
     }
 
-    /// Takes in a device that is not read yet, and could not be before for the reason `was`.
-    fn meet(&mut self, node: &Node, was: Option<&Unreadable>) -> Seen {
+    /// Takes in a device that is not read yet; `before` says why it could not be, and whether that was told.
+    fn meet(&mut self, node: &Node, before: Option<(Unreadable, bool)>) -> Seen {
         let Some(description) = self.places.description(node).ok().filter(Description::is_gamepad) else {
             return Seen::Other;
         };
@@ -188,10 +189,16 @@ impl<F: FnMut(PadEvent)> Watcher<F> {
             }
             Err(error) => {
                 let why = why(&error);
-                if was != Some(&why) {
-                    (self.tell)(PadEvent::Unreadable { name, why: why.clone() });
-                }
-                Seen::Unreadable(why)
+                let is_told = match before {
+                    Some((before, is_told)) if before == why => {
+                        if !is_told {
+                            (self.tell)(PadEvent::Unreadable { name, why: why.clone() });
+                        }
+                        true
+                    }
+                    _ => false,
+                };
+                Seen::Unreadable { why, is_told }
             }
         }
     }
@@ -385,7 +392,9 @@ mod tests {
         let mut machine = Machine::new();
         machine.plug("event3", KEYBOARD, 0o000);
         machine.plug("event7", PAD, 0o000);
-        let told = as_anybody(|| machine.look(3));
+        let told = as_anybody(|| machine.look(1));
+        assert_eq!(told, [], "the right may come a moment later");
+        let told = as_anybody(|| machine.look(4));
         assert_eq!(told, [unreadable("event7", Unreadable::NotPermitted)]);
     }
 
