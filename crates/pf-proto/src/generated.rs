@@ -466,6 +466,9 @@ pub struct Admitted {
     /// The policy under which the device was let in.
     #[prost(enumeration = "AdmittedAs", tag = "3")]
     pub admitted_as: i32,
+    /// The hardware addresses (MAC) of the host's network interfaces, by which it may be woken: 6 bytes each, at most 4.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub hardware_addresses: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StreamStarted {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use pf_base::{Code, DeviceName, PairPolicy, PinDigits};
+use pf_base::{Code, DeviceName, HardwareAddress, PairPolicy, PinDigits};
 use pf_proto::{
     Malformed, Message, VERSION, common_version, frame,
     input::{self, Button, GamepadAxes, InputEvent, InputState, Key, MAX_TEXT, Pad, PointerState, Position},
     pair::{self, Greeting, Hello, HelloPurpose},
     session::{
-        self, Admitted, AdmittedAs, FrameArrival, FrameTime, MAX_ARRIVALS, MAX_FRAME_TIMES, MediaFeedback,
-        Offer, SessionHello, SoundWish, StreamStarted, StreamWishes,
+        self, Admitted, AdmittedAs, FrameArrival, FrameTime, MAX_ARRIVALS, MAX_FRAME_TIMES,
+        MAX_HARDWARE_ADDRESSES, MediaFeedback, Offer, SessionHello, SoundWish, StreamStarted, StreamWishes,
     },
 };
 use proptest::prelude::*;
@@ -173,10 +173,19 @@ fn frame_time() -> impl Strategy<Value = FrameTime> {
 
 fn session_host() -> impl Strategy<Value = session::HostMessage> {
     let admitted_as = prop_oneof![Just(AdmittedAs::Paired), Just(AdmittedAs::Guest)];
+    let hardware_address = any::<[u8; 6]>().prop_filter_map("of no interface", HardwareAddress::new);
+    let hardware_addresses = proptest::collection::vec(hardware_address, 0..=MAX_HARDWARE_ADDRESSES);
     prop_oneof![
-        (any::<u32>(), name(), admitted_as).prop_map(|(version, host_name, admitted_as)| {
-            session::HostMessage::Admitted(Admitted { version, host_name, admitted_as })
-        }),
+        (any::<u32>(), name(), admitted_as, hardware_addresses).prop_map(
+            |(version, host_name, admitted_as, hardware_addresses)| {
+                session::HostMessage::Admitted(Admitted {
+                    version,
+                    host_name,
+                    admitted_as,
+                    hardware_addresses,
+                })
+            }
+        ),
         stream_started().prop_map(session::HostMessage::StreamStarted),
         prop_oneof![
             proptest::collection::vec(frame_time(), 0..=MAX_FRAME_TIMES),
@@ -355,6 +364,32 @@ fn more_times_than_a_message_holds_are_refused() {
     };
     assert!(times(MAX_FRAME_TIMES as u8).is_ok());
     assert_eq!(times(MAX_FRAME_TIMES as u8 + 1), Err(Malformed::Field("frames")));
+}
+
+/// A host tells of more hardware addresses than it can have, or of one that is everybody's, to have a whole network woken.
+#[test]
+fn hardware_addresses_are_few_and_each_of_one_interface() {
+    // SessionHostMessage { admitted { version: 1, admitted_as: PAIRED, hardware_addresses … } }
+    let admitted = |addresses: &[&[u8]]| {
+        let mut fields = vec![0x08, 1, 0x18, 1];
+        for address in addresses {
+            fields.extend([0x22, address.len() as u8]);
+            fields.extend(*address);
+        }
+        session::HostMessage::decode(&[&[0x0a, fields.len() as u8], fields.as_slice()].concat())
+    };
+    let told = |addresses: &[&[u8]]| match admitted(addresses)? {
+        session::HostMessage::Admitted(admitted) => Ok(admitted.hardware_addresses.len()),
+        _ => Err(Malformed::UnknownKind),
+    };
+    let fine: &[u8] = &[0x02, 0x1b, 0x9c, 0x00, 0x10, 0xff];
+    assert_eq!(told(&[]), Ok(0), "a host of before, which says nothing of it");
+    assert_eq!(told(&[fine; MAX_HARDWARE_ADDRESSES]), Ok(MAX_HARDWARE_ADDRESSES));
+    let refused = Err(Malformed::Field("hardware_addresses"));
+    assert_eq!(told(&[fine; MAX_HARDWARE_ADDRESSES + 1]), refused);
+    for unusable in [&fine[..5], &[fine, &[1]].concat(), &[0xff; 6], &[0; 6], &[0x01, 0, 0x5e, 0, 0, 1]] {
+        assert_eq!(told(&[fine, unusable]), refused, "{unusable:02x?}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod console;
 mod control;
 mod ctl;
 mod gate;
+mod hardware;
 mod input;
 mod pairing;
 mod serve;

@@ -1,10 +1,10 @@
 //! Between the messages and their protobuf: what is out of range is refused here.
 
-use pf_base::DeviceName;
+use pf_base::{DeviceName, HardwareAddress};
 
 use super::{
-    Admitted, AdmittedAs, FrameArrival, FrameTime, MAX_ARRIVALS, MediaFeedback, Offer, SoundWish,
-    StreamStarted, StreamWishes,
+    Admitted, AdmittedAs, FrameArrival, FrameTime, MAX_ARRIVALS, MAX_HARDWARE_ADDRESSES, MediaFeedback,
+    Offer, SoundWish, StreamStarted, StreamWishes,
 };
 use crate::{Malformed, generated as wire, media};
 
@@ -18,6 +18,7 @@ impl From<Admitted> for wire::Admitted {
             version: admitted.version,
             host_name: admitted.host_name.to_string(),
             admitted_as: admitted_as.into(),
+            hardware_addresses: admitted.hardware_addresses.iter().map(|a| a.bytes().into()).collect(),
         }
     }
 }
@@ -31,10 +32,22 @@ impl TryFrom<wire::Admitted> for Admitted {
             wire::AdmittedAs::Guest => AdmittedAs::Guest,
             wire::AdmittedAs::Unspecified => return Err(Malformed::Field("admitted_as")),
         };
+        if admitted.hardware_addresses.len() > MAX_HARDWARE_ADDRESSES {
+            return Err(Malformed::Field("hardware_addresses"));
+        }
+        let hardware_address = |bytes: &Vec<u8>| {
+            let bytes = bytes.as_slice().try_into().ok();
+            bytes.and_then(HardwareAddress::new).ok_or(Malformed::Field("hardware_addresses"))
+        };
         Ok(Self {
             version: admitted.version,
             host_name: DeviceName::sanitise(&admitted.host_name),
             admitted_as,
+            hardware_addresses: admitted
+                .hardware_addresses
+                .iter()
+                .map(hardware_address)
+                .collect::<Result<_, _>>()?,
         })
     }
 }

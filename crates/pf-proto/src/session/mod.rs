@@ -2,7 +2,7 @@
 
 mod conversion;
 
-use pf_base::DeviceName;
+use pf_base::{DeviceName, HardwareAddress};
 use prost::Message as _;
 
 use crate::{
@@ -20,6 +20,9 @@ pub const MAX_ARRIVALS: usize = 24;
 
 /// The most pictures that one [`HostMessage::FrameTimes`] tells of.
 pub const MAX_FRAME_TIMES: usize = 24;
+
+/// The most hardware addresses that a host tells of itself.
+pub const MAX_HARDWARE_ADDRESSES: usize = 4;
 
 /// What a client sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +151,8 @@ pub struct Admitted {
     pub host_name: DeviceName,
     /// As what the device was let in.
     pub admitted_as: AdmittedAs,
+    /// By which hardware addresses the host may be woken, as far as it says; at most [`MAX_HARDWARE_ADDRESSES`].
+    pub hardware_addresses: Vec<HardwareAddress>,
 }
 
 /// What the stream will be.

@@ -9,7 +9,10 @@ use pf_trust::admission::Role;
 use tokio::time::timeout;
 
 use super::{Control, End, Studio};
-use crate::stream::{self, Wishes};
+use crate::{
+    hardware,
+    stream::{self, Wishes},
+};
 
 /// How long a device may take to say hello.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,7 +42,8 @@ pub(super) async fn greet(
         Role::Paired => AdmittedAs::Paired,
         Role::Guest => AdmittedAs::Guest,
     };
-    let admitted = Admitted { version, host_name: studio.name.clone(), admitted_as };
+    let hardware_addresses = hardware::addresses();
+    let admitted = Admitted { version, host_name: studio.name.clone(), admitted_as, hardware_addresses };
     control.send(&HostMessage::Admitted(admitted)).await?;
     Ok((control, hello))
 }
