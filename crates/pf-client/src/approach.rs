@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use pf_base::{Code, DeviceName, Fingerprint, PairPolicy, PinDigits};
 use pf_net::{Connection, ControlStream, DialError, Expect, Plane};
 use pf_proto::pair::{ClientMessage, Greeting, Hello, HelloPurpose, HostMessage};
+use pf_trust::route::{Answer, Route};
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{Client, Failure, Found, client::keep_copy, clock};
@@ -37,6 +38,9 @@ pub struct Heard {
 
 impl Client {
     /// Asks a host what it offers, without a PIN and without leaving a request.
+    ///
+    /// It may be called whatever is known of the host: also where another key than the pinned one answers, or after it
+    /// was forgotten, to know how many digits its PIN has. Of an answer in a pinned host's place nothing is noted.
     pub async fn look(&self, found: &Found) -> Result<Heard, Failure> {
         let connection = self.dial(found, Plane::Pairing, Expect::Anyone).await?;
         let (_, _, answer) = self.say_hello(&connection, HelloPurpose::Pin).await?;
@@ -64,13 +68,19 @@ impl Client {
     }
 
     /// Remembers that a host required pairing: no advert can make trust on first use of it later.
+    ///
+    /// Not of who answers in the place of a host that was ever pinned: nothing but the PIN is open to it anyway, and a
+    /// row of its own would list it beside that host.
     pub(crate) fn note_policy(
         &self,
         found: &Found,
         connection: &Connection,
         greeting: &Greeting,
     ) -> Result<(), Failure> {
-        if greeting.policy == PairPolicy::Required {
+        let answer =
+            Answer { fingerprint: connection.fingerprint(), policy: Some(greeting.policy), refused: None };
+        let is_in_anothers_place = matches!(self.route(found, Some(answer))?, Route::Alarm { .. });
+        if greeting.policy == PairPolicy::Required && !is_in_anothers_place {
             let facts = found.facts(Some(&greeting.host_name), Some(connection.remote_address()));
             let mut store = self.store();
             store.seen_required(connection.fingerprint(), &facts, clock::now())?;
@@ -92,15 +102,30 @@ impl Client {
         Ok((control, Transcript { m1: m1.to_vec(), m2: answer.framed.to_vec() }, answer.message))
     }
 
-    /// Connects to whichever of the host's addresses answers as expected.
+    /// Connects to whichever of the host's addresses answers as expected; to a known host also where it has moved to.
     pub(crate) async fn dial(
         &self,
         found: &Found,
         plane: Plane,
         expect: Expect,
     ) -> Result<Connection, Failure> {
+        match self.dial_at(found.addresses(), plane, expect).await {
+            Err(Failure::Unreachable(addresses)) => match self.find_moved(found).await {
+                Some(moved) => self.dial_at(moved.addresses(), plane, expect).await,
+                None => Err(Failure::Unreachable(addresses)),
+            },
+            dialled => dialled,
+        }
+    }
+
+    async fn dial_at(
+        &self,
+        addresses: &[SocketAddr],
+        plane: Plane,
+        expect: Expect,
+    ) -> Result<Connection, Failure> {
         let mut attempts = JoinSet::new();
-        let mut waiting = found.addresses().iter().copied();
+        let mut waiting = addresses.iter().copied();
         let mut worst: Option<DialError> = None;
         loop {
             if let Some(address) = waiting.next() {
@@ -119,7 +144,7 @@ impl Client {
         }
         match worst {
             None | Some(DialError::Unreachable | DialError::TimedOut) => {
-                Err(Failure::Unreachable(found.addresses().to_vec()))
+                Err(Failure::Unreachable(addresses.to_vec()))
             }
             Some(error) => Err(error.into()),
         }

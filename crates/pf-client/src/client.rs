@@ -76,15 +76,8 @@ impl Client {
 
     /// What to do about a host, going by what is known, how it was named, its adverts and its answer.
     pub(crate) fn route(&self, found: &Found, answer: Option<Answer>) -> Result<Route, Failure> {
-        let store = self.store();
-        let pinned = match found.pinned() {
-            Some(fingerprint) => store.pinned(fingerprint)?,
-            None => None,
-        };
-        let known = match pinned {
-            Some(pinned) => pinned,
-            None => store.known(&found.facts(None, None), answer.map(|answer| answer.fingerprint))?,
-        };
+        let facts = found.facts(None, None);
+        let known = self.store().known(&facts, answer.map(|answer| answer.fingerprint))?;
         Ok(route::route(known, found.named(), found.advert(), answer))
     }
 

@@ -6,6 +6,7 @@ use pf_base::{Code, Fingerprint};
 use pf_media::picture::Size;
 use pf_net::{ControlStream, Expect, Plane};
 use pf_proto::session::{AdmittedAs, ClientMessage, HostMessage, SessionHello, SoundWish, StreamWishes};
+use pf_store::{ClientStore, HostFacts};
 use pf_trust::{
     proof::Comparison,
     route::{Answer, Known, Route},
@@ -117,26 +118,19 @@ impl Client {
         let facts = found.facts(Some(&session.admitted().host_name), Some(heard.address));
         let mut store = self.store();
         store.pin_first_use(heard.fingerprint, &facts, clock::now()).map_err(not_pinned)?;
-        store.used(heard.fingerprint, &facts, clock::now())?;
-        keep_copy(&mut store);
+        note_use(&mut store, &session, &facts)?;
         drop(store);
         Ok(session)
     }
 
-    /// Connects to a host that is pinned or was asked, also where it has moved.
+    /// Connects to a host that is pinned or was asked.
     async fn open_known(
         &self,
         found: &Found,
         expect: Fingerprint,
         wishes: Wishes,
     ) -> Result<Session, Failure> {
-        let session = match self.open_session(found, expect, wishes).await {
-            Err(Failure::Unreachable(addresses)) => match self.find_moved(found).await {
-                Some(moved) => self.open_session(&moved, expect, wishes).await?,
-                None => return Err(Failure::Unreachable(addresses)),
-            },
-            opened => opened?,
-        };
+        let session = self.open_session(found, expect, wishes).await?;
         let facts =
             found.facts(Some(&session.admitted().host_name), Some(session.connection.remote_address()));
         let mut store = self.store();
@@ -150,8 +144,7 @@ impl Client {
                 .pin_approved(expect, Comparison::NothingToCompare, &facts, clock::now())
                 .map_err(not_pinned)?;
         }
-        store.used(expect, &facts, clock::now())?;
-        keep_copy(&mut store);
+        note_use(&mut store, &session, &facts)?;
         drop(store);
         Ok(session)
     }
@@ -194,4 +187,17 @@ impl Client {
         let known = self.store().known(&found.facts(None, None), None)?;
         Ok(matches!(known, Known::Asked { .. }))
     }
+}
+
+/// Notes that a pinned host let us in, and what it told of itself: only now is it known who said so.
+fn note_use(store: &mut ClientStore, session: &Session, facts: &HostFacts) -> Result<(), Failure> {
+    let fingerprint = session.connection.fingerprint();
+    store.used(fingerprint, facts, clock::now())?;
+    let hardware = &session.admitted().hardware_addresses;
+    // A host that says nothing, as those of before do, takes nothing back.
+    if !hardware.is_empty() {
+        store.note_hardware(fingerprint, hardware)?;
+    }
+    keep_copy(store);
+    Ok(())
 }

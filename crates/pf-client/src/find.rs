@@ -7,7 +7,7 @@ use std::{
 
 use pf_base::{DEFAULT_PORT, DeviceName, Fingerprint};
 use pf_discovery::{Advert, browse_for};
-use pf_store::{HostFacts, HostState, KnownHost, comparable_name};
+use pf_store::{HostFacts, KnownHost, comparable_name};
 use pf_trust::route::{self, Named};
 
 use crate::{
@@ -49,11 +49,6 @@ impl Found {
         self.policy
     }
 
-    /// The key of the pinned host that the person named, and no other: what they named may be a name of several.
-    pub(crate) fn pinned(&self) -> Option<Fingerprint> {
-        self.known.as_ref().filter(|known| is_pinned(known)).map(|known| known.fingerprint)
-    }
-
     /// What the store is told of the host, with what it calls itself and where it answered, once it did.
     pub(crate) fn facts(&self, label: Option<&DeviceName>, address: Option<SocketAddr>) -> HostFacts {
         let advert = self.adverts.first();
@@ -62,6 +57,7 @@ impl Found {
         let known_name = known.and_then(|known| known.host_names.first().cloned());
         HostFacts {
             named: self.named,
+            meant: known.map(|known| known.fingerprint),
             label: label.cloned().unwrap_or_else(|| DeviceName::sanitise(&self.text)),
             advert_id: advert
                 .and_then(|advert| advert.id.clone())
@@ -88,7 +84,7 @@ impl Client {
             return Ok(by_hand(vec![address]));
         }
         let known = self.the_known(text)?;
-        if let Some(pinned) = known.as_ref().filter(|host| is_pinned(host) && !host.addresses.is_empty()) {
+        if let Some(pinned) = known.as_ref().filter(|host| host.is_pinned() && !host.addresses.is_empty()) {
             // A pinned host proves itself wherever it is: no need to look around first.
             let addresses = pinned.addresses.clone();
             return Ok(Found { named: Named::Discovered, known, ..by_hand(addresses) });
@@ -120,7 +116,7 @@ impl Client {
             None => None,
         };
         // As for a typed name: a known host that nobody advertises is found by its address, unless its key is pinned.
-        let is_discovered = !listed.adverts.is_empty() || known.as_ref().is_some_and(is_pinned);
+        let is_discovered = !listed.adverts.is_empty() || known.as_ref().is_some_and(KnownHost::is_pinned);
         Ok(Found {
             text,
             named: if is_discovered { Named::Discovered } else { Named::ByHand },
@@ -131,7 +127,7 @@ impl Client {
         })
     }
 
-    /// Looks again for a pinned host that does not answer where it was last.
+    /// Looks again for a known host that does not answer where it was last.
     pub(crate) async fn find_moved(&self, found: &Found) -> Option<Found> {
         let known = found.known.as_ref()?;
         if !found.adverts.is_empty() {
@@ -153,7 +149,7 @@ impl Client {
                 || known.is_some_and(|known| may_be(advert, known))
         };
         // Only a pinned host is dialled as soon as it is seen: for any other the strictest of all adverts counts.
-        let may_stop_early = known.is_some_and(is_pinned);
+        let may_stop_early = known.is_some_and(KnownHost::is_pinned);
         let seen = browse_for(LOOK, |seen| may_stop_early && seen.iter().any(&goes_by)).await;
         match seen {
             Ok(adverts) => adverts.into_iter().filter(goes_by).collect(),
@@ -167,8 +163,8 @@ impl Client {
     /// The known host that goes by a text: the pinned one where several do.
     fn the_known(&self, text: &str) -> Result<Option<KnownHost>, Failure> {
         let mut hosts = self.store().find(text)?;
-        if hosts.iter().any(is_pinned) {
-            hosts.retain(is_pinned);
+        if hosts.iter().any(KnownHost::is_pinned) {
+            hosts.retain(KnownHost::is_pinned);
             if hosts.len() > 1 {
                 return only(hosts, text).map(Some);
             }
@@ -199,10 +195,6 @@ fn only(mut hosts: Vec<KnownHost>, text: &str) -> Result<KnownHost, Failure> {
         }
     }
     hosts.pop().ok_or_else(|| Failure::NoSuchHost(text.to_owned()))
-}
-
-fn is_pinned(host: &KnownHost) -> bool {
-    matches!(host.state, HostState::Pinned { .. })
 }
 
 /// An IP address, with a port or without.

@@ -180,7 +180,7 @@ impl Register {
     fn hosts_of(&self, advert: &Advert, known: &[KnownHost]) -> Vec<usize> {
         let mut hosts = self.candidates(advert);
         let claims = |host: usize| advert.fingerprint == Some(known[host].fingerprint);
-        let is_pinned = |host: usize| matches!(known[host].state, HostState::Pinned { .. });
+        let is_pinned = |host: usize| known[host].is_pinned();
         if hosts.iter().any(|&host| claims(host) && is_pinned(host)) {
             hosts.retain(|&host| claims(host));
         } else {
@@ -255,21 +255,27 @@ pub(crate) fn strictest(policies: impl IntoIterator<Item = Option<PairPolicy>>) 
 }
 
 fn list_known(host: &KnownHost, adverts: &[&Advert]) -> Listed {
-    let is_pinned = matches!(host.state, HostState::Pinned { .. });
     let denies = |advert: &Advert| advert.fingerprint.is_some_and(|claimed| claimed != host.fingerprint);
     let mut adverts: Vec<Advert> = adverts.iter().copied().cloned().collect();
     adverts.sort_by_key(|advert| (denies(advert), advert.fingerprint.is_none()));
+    let policy = strictest(adverts.iter().map(|advert| advert.policy));
+    let is_advertised = adverts.iter().any(|advert| !denies(advert));
+    let is_disputed = adverts.iter().any(denies);
+    if host.is_pinned() {
+        // Somebody else is dialled only when the host itself is nowhere to be found, and raises the alarm then.
+        adverts.retain(|advert| !denies(advert));
+    }
     Listed {
         key: ListedKey::Known(host.fingerprint),
         name: host.label.clone(),
         state: Some(host.state),
         identity: ListedIdentity::Proved(host.fingerprint),
         addresses: addresses(&host.addresses, &adverts),
-        policy: strictest(adverts.iter().map(|advert| advert.policy)),
-        is_advertised: adverts.iter().any(|advert| !denies(advert)),
-        is_disputed: adverts.iter().any(denies),
+        policy,
+        is_advertised,
+        is_disputed,
         last_used: host.last_used,
-        is_wakeable: is_pinned && !host.hardware.is_empty(),
+        is_wakeable: host.is_pinned() && !host.hardware.is_empty(),
         adverts,
     }
 }
@@ -343,3 +349,6 @@ const MAX_ADDRESSES: usize = 32;
 /// How many hosts are listed that are neither pinned nor advertised. More would be the past, which nobody can clear:
 /// their rows stay for good.
 const UNPINNED_LISTED: usize = 8;
+
+#[cfg(test)]
+mod tests;

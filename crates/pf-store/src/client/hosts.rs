@@ -94,6 +94,9 @@ impl HostState {
 pub struct HostFacts {
     /// How the person named it. Where by hand, its address is one of its names.
     pub named: Named,
+    /// The known host that the person meant, where they picked one or named it so that it could be no other: what an
+    /// advert calls it now counts besides, and not in the place of that.
+    pub meant: Option<Fingerprint>,
     /// What it calls itself.
     pub label: DeviceName,
     /// The id of its advert.
@@ -135,9 +138,11 @@ impl KnownHost {
         self.host_names.iter().map(|name| comparable_name(name)).chain(labels)
     }
 
-    /// Whether it is what the facts are about, going by names, and by the address where that was typed.
+    /// Whether it is what the facts are about: the one that was meant, or going by names, and by the address where that
+    /// was typed.
     fn is_meant(&self, facts: &HostFacts) -> bool {
-        self.goes_under(facts.advert_id(), facts.host_name().as_deref())
+        facts.meant == Some(self.fingerprint)
+            || self.goes_under(facts.advert_id(), facts.host_name().as_deref())
             || (facts.named == Named::ByHand
                 && facts.address.is_some_and(|address| self.addresses.contains(&address)))
     }
@@ -152,7 +157,12 @@ impl KnownHost {
             || text.eq_ignore_ascii_case(&self.fingerprint.for_the_eye())
     }
 
-    pub(super) fn as_known(&self) -> Known {
+    /// Whether its key is pinned.
+    pub fn is_pinned(&self) -> bool {
+        matches!(self.state, HostState::Pinned { .. })
+    }
+
+    fn as_known(&self) -> Known {
         let fingerprint = self.fingerprint;
         match self.state {
             HostState::Pinned { how, .. } => Known::Pinned { fingerprint, how },
@@ -165,9 +175,13 @@ impl KnownHost {
 
 /// What is known of a host: by its names, and by its key where it has answered.
 ///
-/// Names go before the key where they lead to something once pinned: a pinned host that answers in another's place is
-/// still another.
+/// A pinned host that was meant is that one, however many share its name. Names go before the key where they lead to
+/// something once pinned: a pinned host that answers in another's place is still another.
 pub(super) fn known(hosts: &[KnownHost], facts: &HostFacts, answered: Option<Fingerprint>) -> Known {
+    let is_picked = |host: &&KnownHost| facts.meant == Some(host.fingerprint) && host.is_pinned();
+    if let Some(picked) = hosts.iter().find(is_picked) {
+        return picked.as_known();
+    }
     let strictest = |of: &dyn Fn(&&KnownHost) -> bool| {
         hosts.iter().filter(of).max_by_key(|host| (host.state.rank(), host.state.since()))
     };

@@ -62,17 +62,22 @@ impl ClientStore {
 
     /// Pins a host that proved in the ceremony that it knew the PIN.
     ///
-    /// Whatever else was pinned under the same advert id or host name is forgotten, now and not before; an address is
-    /// this host's from now on.
+    /// What was meant, and whatever else was pinned under the same advert id or host name, is forgotten, now and not
+    /// before, unless this very host was meant and is paired again; an address is this host's from now on.
     #[expect(clippy::needless_pass_by_value, reason = "a proof is for one pin")]
     pub fn pin(&mut self, peer: ConfirmedPeer, facts: &HostFacts, now: Timestamp) -> Result<(), StoreError> {
         self.database.write(|transaction| {
-            for other in hosts::same_host(transaction, peer.fingerprint(), facts)? {
-                if matches!(other.state, HostState::Pinned { .. }) && other.is_named(facts) {
+            let key = peer.fingerprint();
+            let same = hosts::same_host(transaction, key, facts)?;
+            let is_replaced = |other: &KnownHost| {
+                other.fingerprint != key && (facts.meant == Some(other.fingerprint) || other.is_named(facts))
+            };
+            if !is_paired_again(&same, key, facts) {
+                for other in same.iter().filter(|other| other.is_pinned() && is_replaced(other)) {
                     mark_forgotten(transaction, other.fingerprint, now)?;
                 }
             }
-            pin_row(transaction, peer.fingerprint(), PinnedBy::Pin, facts, now)?;
+            pin_row(transaction, key, PinnedBy::Pin, facts, now)?;
             Ok(())
         })
     }
@@ -205,16 +210,6 @@ impl ClientStore {
         Ok(hosts::known(&self.hosts()?, facts, answered))
     }
 
-    /// What is known of a key that its person picked, as long as it is pinned.
-    ///
-    /// Where several pinned hosts go under one name, this is what tells them apart: the pick of a pinned key leads to
-    /// that key and no other, so no name needs to be looked at.
-    pub fn pinned(&self, fingerprint: Fingerprint) -> Result<Option<Known>, StoreError> {
-        let hosts = self.hosts()?;
-        let host = hosts.iter().find(|host| host.fingerprint == fingerprint);
-        Ok(host.map(KnownHost::as_known).filter(|known| matches!(known, Known::Pinned { .. })))
-    }
-
     /// Marks a PIN as offered, before any share of it leaves; refuses one that was offered within the last day.
     ///
     /// `tag` is a keyed hash of the PIN and what it was for, so that no PIN can be read off the disk.
@@ -242,7 +237,7 @@ impl ClientStore {
     ) -> Result<(), PinError> {
         self.database.write(|transaction| {
             let same = hosts::same_host(transaction, fingerprint, facts)?;
-            refuse_to_loosen(&same, fingerprint, how).map_err(Undone::Refused)?;
+            refuse_to_loosen(&same, fingerprint, how, facts).map_err(Undone::Refused)?;
             pin_row(transaction, fingerprint, how, facts, now)?;
             Ok(())
         })
@@ -327,10 +322,23 @@ pub enum SpendError {
     Store(#[from] StoreError),
 }
 
+/// Whether the key is pinned, and it is this very host that was meant: whoever shares its name is another.
+fn is_paired_again(same: &[KnownHost], fingerprint: Fingerprint, facts: &HostFacts) -> bool {
+    facts.meant == Some(fingerprint)
+        && same.iter().any(|host| host.fingerprint == fingerprint && host.is_pinned())
+}
+
 /// Whether one of the rows of a host stands against pinning `fingerprint` without a PIN.
-fn refuse_to_loosen(same: &[KnownHost], fingerprint: Fingerprint, how: PinnedBy) -> Result<(), PinError> {
-    let is_pinned = |host: &KnownHost| matches!(host.state, HostState::Pinned { .. });
-    let loosens_nothing = same.iter().any(|host| host.fingerprint == fingerprint && is_pinned(host));
+fn refuse_to_loosen(
+    same: &[KnownHost],
+    fingerprint: Fingerprint,
+    how: PinnedBy,
+    facts: &HostFacts,
+) -> Result<(), PinError> {
+    if is_paired_again(same, fingerprint, facts) {
+        return Ok(());
+    }
+    let loosens_nothing = same.iter().any(|host| host.fingerprint == fingerprint && host.is_pinned());
     for host in same {
         let label = host.label.clone();
         match host.state {

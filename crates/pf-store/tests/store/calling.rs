@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use pf_base::{Fingerprint, HardwareAddress};
 use pf_store::{ClientStore, HostFacts, HostState, KnownHost, PinError};
-use pf_trust::route::{Known, Named, PinnedBy};
+use pf_trust::{
+    proof::Comparison,
+    route::{Known, Named, PinnedBy},
+};
 
 use crate::common::{Home, at, confirmed, key, name};
 
@@ -15,6 +18,7 @@ fn open(home: &Home) -> ClientStore {
 fn facts(advert_id: Option<&str>, host_name: Option<&str>, label: &str) -> HostFacts {
     HostFacts {
         named: Named::Discovered,
+        meant: None,
         label: name(label),
         advert_id: advert_id.map(str::to_owned),
         host_name: host_name.map(str::to_owned),
@@ -68,21 +72,43 @@ fn r1_a_host_is_found_under_every_name_that_it_is_called_by() {
     assert_eq!(store.known(&facts(None, Some("other"), "other"), None).unwrap(), Known::Never);
 }
 
-/// Pairing with a second machine of a name takes the first one's pin away, though nobody was asked.
+/// Of two machines of one name, one is taken for the other, or pairing with one again takes the other's pin away.
 #[test]
-fn r7_pairing_a_namesake_leaves_the_first_one_pinned_where_only_labels_agree() {
+fn r7_a_host_that_was_meant_is_that_one_however_many_share_its_name() {
     let home = Home::new();
     let mut store = open(&home);
+    let desk = facts(None, None, "desk");
     for number in 1..=2 {
-        store.pin(confirmed(number, "desk"), &facts(None, None, "desk"), at(number.into())).unwrap();
+        store.pin(confirmed(number, "desk"), &desk, at(number.into())).unwrap();
     }
+    let advertised = |meant| HostFacts { meant: Some(key(meant)), ..facts(None, Some("desk"), "desk") };
     for number in 1..=2 {
         let pinned = Known::Pinned { fingerprint: key(number), how: PinnedBy::Pin };
-        assert_eq!(store.pinned(key(number)).unwrap(), Some(pinned), "each is found by its key");
+        assert_eq!(store.known(&advertised(number), None).unwrap(), pinned);
+        store.pin_approved(key(number), Comparison::CodeShown, &advertised(number), at(3)).unwrap();
+        store.pin(confirmed(number, "desk"), &advertised(number), at(4)).unwrap();
     }
-    store.forget(key(1), at(9)).unwrap();
-    assert_eq!(store.pinned(key(1)).unwrap(), None);
-    assert_eq!(store.pinned(key(9)).unwrap(), None);
+    assert!(store.hosts().unwrap().iter().all(KnownHost::is_pinned));
+
+    // The first one was installed anew: now its old key is replaced, and nothing of the other's.
+    let anew = HostFacts { meant: Some(key(1)), ..desk };
+    assert!(store.pin_approved(key(3), Comparison::CodeShown, &anew, at(5)).is_err());
+    store.pin(confirmed(3, "desk"), &anew, at(6)).unwrap();
+    let pinned: Vec<_> = store.hosts().unwrap().iter().map(KnownHost::is_pinned).collect();
+    assert_eq!(pinned, [false, true, true]);
+}
+
+/// An advert that claims a known host's key calls it otherwise, and it is new again.
+#[test]
+fn r1_what_an_advert_calls_a_known_host_does_not_take_the_place_of_what_is_known() {
+    let home = Home::new();
+    let mut store = open(&home);
+    store.seen_required(key(1), &facts(Some("id-1"), Some("tower"), "tower"), at(1)).unwrap();
+    let renamed = HostFacts { meant: Some(key(1)), ..facts(Some("id-9"), Some("cellar"), "cellar") };
+    assert_eq!(store.known(&renamed, None).unwrap(), Known::SeenRequired);
+    assert_eq!(store.known(&renamed, Some(key(9))).unwrap(), Known::SeenRequired);
+    let refused = store.pin_first_use(key(9), &renamed, at(2));
+    assert!(matches!(refused, Err(PinError::PairingRequired { .. })), "{refused:?}");
 }
 
 /// A machine that was never trusted, or is not any more, has a client send packets for it.

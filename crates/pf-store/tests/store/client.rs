@@ -26,6 +26,7 @@ fn address(last: u8) -> SocketAddr {
 fn discovered(id: &str, host_name: &str) -> HostFacts {
     HostFacts {
         named: Named::Discovered,
+        meant: None,
         label: name(host_name),
         advert_id: Some(id.to_owned()),
         host_name: Some(host_name.to_owned()),
@@ -37,6 +38,7 @@ fn discovered(id: &str, host_name: &str) -> HostFacts {
 fn typed(last: u8) -> HostFacts {
     HostFacts {
         named: Named::ByHand,
+        meant: None,
         label: name("typed"),
         advert_id: None,
         host_name: None,
