@@ -18,6 +18,7 @@ pub struct Watch {
     search: Search,
     writes: watch::Receiver<()>,
     tick: tokio::time::Interval,
+    is_looked_up: bool,
     told: Option<Around>,
 }
 
@@ -54,6 +55,7 @@ impl Client {
             search: Search::On,
             writes: self.store_writes(),
             tick,
+            is_looked_up: false,
             told: None,
         }
     }
@@ -65,12 +67,15 @@ impl Watch {
     /// An error is the store's. What was told before still stands, and the next call tries again after a while.
     pub async fn next(&mut self) -> Result<Around, Failure> {
         loop {
-            self.wait().await?;
-            let around = Around { hosts: self.neighbourhood.list(), search: self.search.clone() };
-            if self.told.as_ref() != Some(&around) {
-                self.told = Some(around.clone());
-                return Ok(around);
+            // Before waiting: a call that was cancelled may have taken something in.
+            if self.is_looked_up {
+                let around = Around { hosts: self.neighbourhood.list(), search: self.search.clone() };
+                if self.told.as_ref() != Some(&around) {
+                    self.told = Some(around.clone());
+                    return Ok(around);
+                }
             }
+            self.wait().await?;
         }
     }
 
@@ -116,6 +121,7 @@ impl Watch {
 
     fn look_up(&mut self) -> Result<(), Failure> {
         self.neighbourhood.know(self.client.hosts()?);
+        self.is_looked_up = true;
         Ok(())
     }
 
