@@ -8,14 +8,19 @@ use std::{
     fs,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
 };
 
 use mdns_sd::{ServiceDaemon, ServiceInfo};
-use pf_base::{DeviceName, Fingerprint, PairPolicy};
+use pf_base::{DeviceName, Fingerprint, PairPolicy, Pin};
+use pf_client::{Client, Connected, Listed, ListedIdentity, Search, Watch, Wishes};
 use pf_discovery::{Advertisement, Advertiser, SERVICE_TYPE};
 use pf_e2e::{ClientInstall, Host, HostSetup, Lan, Machine, until};
+use pf_trust::route;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 /// A host and a client that share a network, and a third machine for whoever does harm.
 struct Scene {
@@ -112,6 +117,76 @@ fn r1_a_host_is_found_paired_and_connected_by_its_name() {
     // The second time nobody is asked anything, and the host needs no advert either.
     scene.connect("den", &[]).expect_success();
     assert_eq!(scene.client.state_of(fingerprint).as_deref(), Some("paired"));
+}
+
+/// The one host around, once it is as it should be.
+async fn the_one_around(watch: &mut Watch, is_meant: impl Fn(&Listed) -> bool) -> Listed {
+    let listed = async {
+        loop {
+            let around = watch.next().await.unwrap();
+            assert_eq!(around.search, Search::On);
+            assert!(around.hosts.len() <= 1, "beside the one that it may be: {:?}", around.hosts);
+            if let Some(listed) = around.hosts.into_iter().find(&is_meant) {
+                return listed;
+            }
+        }
+    };
+    timeout(Duration::from_secs(30), listed).await.expect("the list comes to be as it should")
+}
+
+/// What a person picks from is late, or an impostor under a name that they gave a host stands beside that host.
+#[test]
+fn r1_the_hosts_around_are_listed_as_they_come_and_change() {
+    let scene = Scene::new(Host::m3());
+    let (data_dir, pin) = (scene.client.data_dir(), Pin::parse(&scene.host.pin()).unwrap());
+    let key: Fingerprint = scene.host.fingerprint().parse().unwrap();
+    let port = scene.host.socket_address().port();
+    let impostor = Advertisement {
+        name: DeviceName::sanitise("Sofa"),
+        fingerprint: Fingerprint::from_bytes([9; 32]),
+        policy: PairPolicy::Optional,
+        port,
+        bind: None,
+    };
+    let elsewhere = &scene.elsewhere;
+    let visit = async {
+        let client = Arc::new(Client::open(data_dir, DeviceName::sanitise("couch")).unwrap());
+        let mut watch = client.watch();
+        assert_eq!(
+            watch.next().await.unwrap().hosts,
+            [],
+            "known hosts are there at once, and there are none"
+        );
+        let new = the_one_around(&mut watch, |listed| listed.name.as_str() == "den").await;
+        assert_eq!((new.state, new.identity), (None, ListedIdentity::Claimed(key)));
+        assert_eq!(new.policy, route::Advert::Required);
+
+        let found = client.pick(&new).unwrap();
+        let connected = client.connect(&found, Wishes::default()).await.unwrap();
+        let Connected::Choice { heard, ask: true, first_use: false } = connected else {
+            panic!("{connected:?}")
+        };
+        assert_eq!(heard.pin.unwrap(), pin.len());
+        client.pair(&found, pin).await.unwrap();
+        let pinned = the_one_around(&mut watch, Listed::is_pinned).await;
+        assert_eq!(pinned.identity, ListedIdentity::Proved(key));
+        client.rename(key, &DeviceName::sanitise("Sofa")).unwrap();
+        the_one_around(&mut watch, |listed| listed.name.as_str() == "Sofa").await;
+
+        let impostor = elsewhere.run(|| Advertiser::start(&impostor)).unwrap();
+        let disputed = the_one_around(&mut watch, |listed| listed.is_disputed).await;
+        assert!(disputed.is_advertised && disputed.is_pinned());
+        let connected = client.connect(&client.pick(&disputed).unwrap(), Wishes::default()).await.unwrap();
+        assert!(matches!(connected, Connected::Session(_)), "{connected:?}");
+        the_one_around(&mut watch, |listed| listed.last_used.is_some()).await;
+        elsewhere.run(|| drop(impostor));
+        the_one_around(&mut watch, |listed| !listed.is_disputed).await;
+        client.shutdown().await;
+    };
+    scene.client_machine.run(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(visit);
+    });
 }
 
 /// Any program that browses, not just ours, sees the advert with all of its keys.

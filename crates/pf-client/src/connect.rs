@@ -115,7 +115,8 @@ impl Client {
             return Err(Failure::TofuNotOffered);
         };
         let session = self.open_session(found, heard.fingerprint, wishes).await?;
-        let facts = found.facts(Some(&session.admitted().host_name), Some(heard.address));
+        // Called what its person picked and saw: what it calls itself now could be the name of another.
+        let facts = found.facts(None, Some(heard.address));
         let mut store = self.store();
         store.pin_first_use(heard.fingerprint, &facts, clock::now()).map_err(not_pinned)?;
         note_use(&mut store, &session, &facts)?;

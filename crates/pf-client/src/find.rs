@@ -51,8 +51,10 @@ impl Found {
 
     /// What the store is told of the host, with what it calls itself and where it answered, once it did.
     pub(crate) fn facts(&self, label: Option<&DeviceName>, address: Option<SocketAddr>) -> HostFacts {
-        let advert = self.adverts.first();
         let known = self.known.as_ref();
+        // Another's advert under a known host's name must not give that host a name of its own.
+        let is_its = |advert: &&Advert| known.is_none_or(|k| advert.fingerprint == Some(k.fingerprint));
+        let advert = self.adverts.iter().find(is_its);
         let advertised_name = advert.map(|advert| advert.name.to_string());
         let known_name = known.and_then(|known| known.host_names.first().cloned());
         HostFacts {

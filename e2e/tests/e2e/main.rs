@@ -9,6 +9,7 @@ mod crashes;
 mod ctl;
 mod damage;
 mod full_disk;
+mod known_hosts;
 mod middle;
 mod pairing;
 mod races;
