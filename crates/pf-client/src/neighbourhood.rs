@@ -140,21 +140,21 @@ pub(crate) fn may_be(advert: &Advert, known: &KnownHost) -> bool {
 
 /// The known hosts by what adverts can name them by: [`may_be`] for all of them at once.
 struct Register {
-    by_key: HashMap<Fingerprint, usize>,
-    by_id: HashMap<String, Vec<usize>>,
-    by_name: HashMap<String, Vec<usize>>,
+    keys: HashMap<Fingerprint, usize>,
+    ids: HashMap<String, Vec<usize>>,
+    names: HashMap<String, Vec<usize>>,
 }
 
 impl Register {
     fn of(known: &[KnownHost]) -> Self {
-        let mut register = Self { by_key: HashMap::new(), by_id: HashMap::new(), by_name: HashMap::new() };
+        let mut register = Self { keys: HashMap::new(), ids: HashMap::new(), names: HashMap::new() };
         for (index, host) in known.iter().enumerate() {
-            register.by_key.insert(host.fingerprint, index);
+            register.keys.insert(host.fingerprint, index);
             for id in &host.advert_ids {
-                register.by_id.entry(id.clone()).or_default().push(index);
+                register.ids.entry(id.clone()).or_default().push(index);
             }
             for name in host.names() {
-                register.by_name.entry(name).or_default().push(index);
+                register.names.entry(name).or_default().push(index);
             }
         }
         register
@@ -162,9 +162,9 @@ impl Register {
 
     /// The known hosts that an advert may be of.
     fn candidates(&self, advert: &Advert) -> Vec<usize> {
-        let by_key = advert.fingerprint.and_then(|key| self.by_key.get(&key));
-        let by_id = advert.id.as_ref().and_then(|id| self.by_id.get(id));
-        let by_name = self.by_name.get(&comparable_name(advert.name.as_str()));
+        let by_key = advert.fingerprint.and_then(|key| self.keys.get(&key));
+        let by_id = advert.id.as_ref().and_then(|id| self.ids.get(id));
+        let by_name = self.names.get(&comparable_name(advert.name.as_str()));
         let named = by_id.into_iter().chain(by_name).flatten();
         let mut hosts: Vec<_> = by_key.into_iter().chain(named).copied().collect();
         hosts.sort_unstable();
@@ -200,9 +200,9 @@ impl Register {
 /// What all adverts together claim of a name, an id, a key.
 #[derive(Default)]
 struct Claims {
-    by_name: HashMap<String, Claim>,
-    by_id: HashMap<String, Claim>,
-    by_key: HashMap<Fingerprint, Claim>,
+    names: HashMap<String, Claim>,
+    ids: HashMap<String, Claim>,
+    keys: HashMap<Fingerprint, Claim>,
 }
 
 /// What several adverts claim of one thing.
@@ -217,12 +217,12 @@ impl Claims {
         let mut claims = Self::default();
         for advert in adverts.iter() {
             let name = comparable_name(advert.name.as_str());
-            claims.by_name.entry(name).or_default().add(advert);
+            claims.names.entry(name).or_default().add(advert);
             if let Some(id) = &advert.id {
-                claims.by_id.entry(id.clone()).or_default().add(advert);
+                claims.ids.entry(id.clone()).or_default().add(advert);
             }
             if let Some(key) = advert.fingerprint {
-                claims.by_key.entry(key).or_default().add(advert);
+                claims.keys.entry(key).or_default().add(advert);
             }
         }
         claims
@@ -230,9 +230,9 @@ impl Claims {
 
     /// What is claimed of everything that an advert goes by.
     fn about(&self, advert: &Advert) -> impl Iterator<Item = &Claim> {
-        let by_name = self.by_name.get(&comparable_name(advert.name.as_str()));
-        let by_id = advert.id.as_ref().and_then(|id| self.by_id.get(id));
-        let by_key = advert.fingerprint.and_then(|key| self.by_key.get(&key));
+        let by_name = self.names.get(&comparable_name(advert.name.as_str()));
+        let by_id = advert.id.as_ref().and_then(|id| self.ids.get(id));
+        let by_key = advert.fingerprint.and_then(|key| self.keys.get(&key));
         [by_name, by_id, by_key].into_iter().flatten()
     }
 }

@@ -273,9 +273,10 @@ async fn r3_what_is_listed_is_what_the_route_makes_of_it() {
                     || advert.id.as_deref() == Some("id-1")
                     || advert.fingerprint == Some(key(1));
                 let expected = match listed.state {
-                    Some(HostState::Pinned { .. }) => Route::Connect { expect: key(1) },
+                    Some(HostState::Pinned { .. } | HostState::Asked { .. }) => {
+                        Route::Connect { expect: key(1) }
+                    }
                     Some(HostState::Forgotten { .. }) => Route::PinOnly,
-                    Some(HostState::Asked { .. }) => Route::Connect { expect: key(1) },
                     Some(HostState::SeenRequired { .. }) => Route::Choose { ask: true, first_use: false },
                     // Another key under a name of the host that was asked: the asked key is expected, and the question
                     // is put again when it is another.
