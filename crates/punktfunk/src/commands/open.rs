@@ -18,10 +18,11 @@ pub(super) fn meant(client: &Client, link: &Link) -> Result<Option<Connect>, Fai
 
 /// Says that a link does not open what is not pinned.
 pub(super) fn refuse(link: &Link, json: bool) -> ExitCode {
-    let host = link.host();
+    // Quoted, and in no command to paste: whoever wrote the link chose the name.
+    let host = format!("{:?}", link.host());
     let message = format!(
         "No host that is paired with this machine goes by {host}, and a link neither pairs nor trusts."
     );
-    let hint = format!("If you know that host and want it: punktfunk pair {host}");
-    output::fail(Code::PairingRequired, &message, &hint, json)
+    let hint = "If you know that host and want it, pair with it by hand: punktfunk pair HOST";
+    output::fail(Code::PairingRequired, &message, hint, json)
 }
