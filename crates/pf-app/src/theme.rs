@@ -1,6 +1,8 @@
 //! How the app looks: the console's colours, spaces and sizes of text.
 
-use egui::{Color32, Context, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, Vec2, Visuals};
+use egui::{
+    Color32, Context, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, Vec2, Visuals,
+};
 
 /// The colours of the app, by what they are for.
 #[derive(Clone, Copy, Debug)]

@@ -6,13 +6,15 @@ use clap::{Args, Parser, Subcommand};
 use pf_base::{DeviceName, Pin};
 use pf_media::picture::Size;
 use pf_proto::session::SoundWish;
+use pf_store::KnownHost;
 
 use crate::{
+    link::{Link, LinkError},
     script::{Script, Slip},
-    window::Level,
+    settings::{self, Level, StreamSize},
 };
 
-/// Shows the desktop of a host on the local network. HOST is a name from `discover` or `hosts`, or `address[:port]`.
+/// Shows the desktop of a host on the local network; without a command, in the app. HOST is a name from `discover` or `hosts`, or `address[:port]`.
 #[derive(Parser)]
 #[command(name = "punktfunk", version, propagate_version = true)]
 pub(crate) struct Cli {
@@ -29,8 +31,9 @@ pub(crate) struct Cli {
     /// files are set aside, not deleted.
     #[arg(long, global = true)]
     pub(crate) restore: bool,
+    /// Without one, the app opens.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -56,8 +59,15 @@ pub(crate) enum Command {
         /// The host.
         host: String,
     },
-    /// Show a host's desktop. A host that is not paired gets a request for access.
+    /// Show a host's desktop. A host that is not paired gets a request for access. What no option says is taken from
+    /// settings.toml, but with --headless.
     Connect(Connect),
+    /// Open a link, `punktfunk://connect/HOST`: the desktop of a paired host, in a window. No link pairs or trusts.
+    Open {
+        /// The link. Without one, as from a desktop's menu, the app opens.
+        #[arg(value_parser = link)]
+        link: Option<Link>,
+    },
     /// Call a known host by a name of your own.
     Rename {
         /// The host.
@@ -84,7 +94,6 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Connect {
     /// The host.
     pub(crate) host: String,
@@ -106,10 +115,10 @@ pub(crate) struct Connect {
     /// Answer yes where a host offers trust on first use: the weaker way, which cannot detect an impostor.
     #[arg(long)]
     pub(crate) trust_first_use: bool,
-    /// The size to ask for, where the host can choose it, and to stay at. Default: 1280x720; in a window the screen's size
-    /// at first, and then the window's.
+    /// The size to ask for, where the host can choose it, and to stay at; or `window`: the screen's size at first, and then
+    /// the window's. Default: `window`; without one 1280x720.
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size)]
-    pub(crate) size: Option<Size>,
+    pub(crate) size: Option<StreamSize>,
     /// The most pictures a second. Default: 60.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=120))]
     pub(crate) fps: Option<u32>,
@@ -123,21 +132,47 @@ pub(crate) struct Connect {
     /// Do what this file says at the host; without --frames or --seconds, stop when it is done.
     #[arg(long, value_name = "FILE", requires = "headless", value_parser = script)]
     pub(crate) input_script: Option<Script>,
-    /// Open the window over the whole screen. Ctrl+Alt+Shift+X changes that.
-    #[arg(long, conflicts_with = "headless")]
-    pub(crate) fullscreen: bool,
-    /// What to show over the picture of how it comes. Ctrl+Alt+Shift+S shows the next.
-    #[arg(long, conflicts_with = "headless", value_enum, default_value_t)]
-    pub(crate) overlay: Level,
+    /// Open the window over the whole screen, or not. Ctrl+Alt+Shift+X changes that. Default: `false`.
+    #[arg(long, conflicts_with = "headless", value_name = "true|false", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    pub(crate) fullscreen: Option<bool>,
+    /// The pinned host that a link names: that one and no other, and nobody is asked for anything.
+    #[arg(skip)]
+    pub(crate) by_link: Option<Box<KnownHost>>,
+    /// What to show over the picture of how it comes. Ctrl+Alt+Shift+S shows the next. Default: `off`.
+    #[arg(long, conflicts_with = "headless", value_name = "off|short|full", value_parser = overlay)]
+    pub(crate) overlay: Option<Level>,
+}
+
+impl Connect {
+    /// Shows a pinned host that a link names, in a window, and does nothing else.
+    pub(crate) fn by_link(host: KnownHost) -> Self {
+        Self {
+            host: host.label.to_string(),
+            headless: false,
+            frames: None,
+            seconds: None,
+            save: None,
+            wait: false,
+            trust_first_use: false,
+            size: None,
+            fps: None,
+            bitrate: None,
+            sound: None,
+            input_script: None,
+            fullscreen: None,
+            by_link: Some(Box::new(host)),
+            overlay: None,
+        }
+    }
 }
 
 fn sound(text: &str) -> Result<SoundWish, String> {
-    match text {
-        "on" => Ok(SoundWish::Ms5),
-        "off" => Ok(SoundWish::Silent),
-        "10ms" => Ok(SoundWish::Ms10),
-        _ => Err("it is on, off or 10ms".to_owned()),
-    }
+    settings::sound(text).ok_or_else(|| "it is on, off or 10ms".to_owned())
+}
+
+fn link(text: &str) -> Result<Link, String> {
+    text.parse().map_err(|error: LinkError| error.to_string())
 }
 
 fn script(path: &str) -> Result<Script, String> {
@@ -159,9 +194,11 @@ fn device_name(text: &str) -> Result<DeviceName, String> {
     }
 }
 
-fn size(text: &str) -> Result<Size, String> {
-    let sides = text.split_once('x').and_then(|(w, h)| Some(Size::new(w.parse().ok()?, h.parse().ok()?)));
-    sides
-        .filter(|size| size.is_streamable())
-        .ok_or_else(|| format!("a size is like 1280x720, each side at most {}", Size::MAX_SIDE))
+fn size(text: &str) -> Result<StreamSize, String> {
+    settings::size(text)
+        .ok_or_else(|| format!("a size is `window`, or like 1280x720, each side at most {}", Size::MAX_SIDE))
+}
+
+fn overlay(text: &str) -> Result<Level, String> {
+    settings::level(text).ok_or_else(|| "it is off, short or full".to_owned())
 }

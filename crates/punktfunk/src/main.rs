@@ -1,13 +1,16 @@
-//! The Punktfunk client: discover, pair, request, connect.
+//! The Punktfunk client: commands to discover, pair, request and connect, and the desktop app.
 
 #![forbid(unsafe_code)]
 
+mod app;
 mod cli;
 mod commands;
 mod keys;
+mod link;
 mod output;
 mod script;
 mod sentences;
+mod settings;
 mod window;
 
 use std::{process::ExitCode, time::Instant};

@@ -20,6 +20,11 @@ impl Output {
     pub(crate) fn new(data: Value, text: impl Into<String>) -> Self {
         Self { data, text: text.into() }
     }
+
+    /// What the app gives, which has shown all that there was to tell.
+    pub(crate) fn nothing() -> Self {
+        Self::new(json!({}), "")
+    }
 }
 
 /// Prints how a command ended; what it returns is the exit code.
@@ -30,7 +35,9 @@ pub(crate) fn finish(result: Result<Output, (Failure, String)>, json: bool) -> E
             ExitCode::SUCCESS
         }
         Ok(output) => {
-            println!("{}", output.text);
+            if !output.text.is_empty() {
+                println!("{}", output.text);
+            }
             ExitCode::SUCCESS
         }
         Err((failure, host)) => {

@@ -28,6 +28,7 @@ use crate::{
     cli::Connect,
     output::Output,
     script::{self, Script},
+    settings::{Settings, StreamSize},
     window::{self, Extent, Look, Screening, Sizing},
 };
 
@@ -87,16 +88,21 @@ async fn played(script: Option<Script>, controls: Controls, is_bounded: bool) {
 fn in_window(
     runtime: &Runtime,
     client: Arc<Client>,
-    options: Connect,
+    mut options: Connect,
     play: Play,
     json: bool,
 ) -> Result<Ended, Failure> {
+    let settings = super::settings();
+    fill_in(&mut options, settings.settings());
     let look = Look {
         title: options.host.clone(),
-        extent: if options.fullscreen { Extent::FullScreen } else { Extent::Window },
-        overlay: options.overlay,
+        extent: if options.fullscreen == Some(true) { Extent::FullScreen } else { Extent::Window },
+        overlay: options.overlay.unwrap_or_default(),
     };
-    let sizing = if options.size.is_some() { Sizing::Fixed } else { Sizing::Window };
+    let sizing = match options.size {
+        Some(StreamSize::Fixed(_)) => Sizing::Fixed,
+        Some(StreamSize::Window) | None => Sizing::Window,
+    };
     window::run(runtime, look, move |Screening { sink, screen, closed, announcer }| async move {
         let wishes = wishes(&options, screen);
         let (session, check_code) = open(&client, &options, wishes, json).await?;
@@ -119,13 +125,16 @@ async fn open(
     wishes: Wishes,
     json: bool,
 ) -> Result<(Session, Value), Failure> {
-    let found = client.find(&options.host).await?;
+    let by_fingerprint = options.by_link.as_ref().map(|host| host.fingerprint.to_string());
+    let found = client.find(by_fingerprint.as_deref().unwrap_or(&options.host)).await?;
     let choice = match client.connect(&found, wishes).await? {
         Connected::Session(session) => return Ok((*session, Value::Null)),
         Connected::Refused { code, .. } if !options.wait => {
             return Err(Failure::Refused { code, retry_after: None });
         }
         Connected::Refused { .. } => None,
+        // It was pinned when the link was opened, and was forgotten since.
+        Connected::Choice { .. } if options.by_link.is_some() => return Err(pairing_required()),
         Connected::Choice { heard, ask, first_use } => Some((heard, ask, first_use)),
     };
     if options.wait {
@@ -189,9 +198,23 @@ async fn says_yes(heard: &Heard, host: &str) -> bool {
     matches!(answer.await, Ok(Ok(line)) if matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
+/// Takes from the settings what no flag says. Without a window nothing is: a script gets what it asks for, on any machine.
+fn fill_in(options: &mut Connect, settings: &Settings) {
+    options.size = options.size.or(Some(settings.size));
+    options.fps = options.fps.or(settings.fps);
+    options.bitrate = options.bitrate.or(settings.bitrate);
+    options.sound = options.sound.or(Some(settings.sound));
+    options.fullscreen = options.fullscreen.or(Some(settings.full_screen));
+    options.overlay = options.overlay.or(Some(settings.overlay));
+}
+
 fn wishes(options: &Connect, default_size: Size) -> Wishes {
+    let size = match options.size {
+        Some(StreamSize::Fixed(size)) => size,
+        Some(StreamSize::Window) | None => default_size,
+    };
     Wishes {
-        size: Some(options.size.unwrap_or(default_size)),
+        size: Some(size),
         frames_per_second: options.fps,
         bits_per_second: options.bitrate.map(|megabits| megabits * 1_000_000),
         sound: options.sound.unwrap_or(if options.headless { SoundWish::Silent } else { SoundWish::Ms5 }),

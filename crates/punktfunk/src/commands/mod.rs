@@ -2,6 +2,7 @@
 
 mod connect;
 mod hosts;
+mod open;
 mod pair;
 mod report;
 mod request;
@@ -19,8 +20,10 @@ use pf_store::{ClientStore, DataDir, StoreError};
 use tokio::runtime::Runtime;
 
 use crate::{
+    app,
     cli::{Cli, Command},
-    output,
+    output::{self, Output},
+    settings::{SettingsFile, default_path},
 };
 
 /// Runs one command of a program that was `started` then; what it returns is the exit code.
@@ -37,13 +40,20 @@ pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
         Ok(client) => Arc::new(client),
         Err(failure) => return output::finish(Err((failure, String::new())), json),
     };
-    let host = named_host(&cli.command);
-    let result = match cli.command {
+    let command = cli.command.unwrap_or(Command::Open { link: None });
+    let host = named_host(&command);
+    let result = match command {
         Command::Discover { seconds } => runtime.block_on(hosts::discover(Duration::from_secs(seconds))),
         Command::Hosts => hosts::hosts(&client),
         Command::Pair { host, pin } => runtime.block_on(pair::pair(&client, &host, pin, json)),
         Command::Request { host } => runtime.block_on(request::request(&client, &host, json)),
         Command::Connect(options) => connect::connect(&runtime, Arc::clone(&client), options, json, started),
+        Command::Open { link: None } => app::run(&runtime, Arc::clone(&client), settings(), None).map(|()| Output::nothing()),
+        Command::Open { link: Some(link) } => match open::meant(&client, &link) {
+            Ok(Some(options)) => connect::connect(&runtime, Arc::clone(&client), options, json, started),
+            Ok(None) => return open::refuse(&link, json),
+            Err(failure) => Err(failure),
+        },
         Command::Rename { host, label } => hosts::rename(&client, &host, &label),
         Command::Wake { host, to } => runtime.block_on(hosts::wake(&client, &host, to)),
         Command::Forget { host } => hosts::forget(&client, &host),
@@ -79,6 +89,16 @@ fn restore(data_dir: &PathBuf) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What this person wants at every start. What is wrong with their file is told, and keeps nobody from the picture.
+fn settings() -> SettingsFile {
+    let [config_home, home] = ["XDG_CONFIG_HOME", "HOME"].map(std::env::var_os);
+    let file = SettingsFile::open(default_path(config_home.as_deref(), home.as_deref()));
+    for remark in file.remarks() {
+        eprintln!("{remark}");
+    }
+    file
+}
+
 fn default_data_dir() -> Result<PathBuf, StoreError> {
     let [data_home, home] = ["XDG_DATA_HOME", "HOME"].map(std::env::var_os);
     pf_store::default_data_dir("punktfunk", data_home.as_deref(), home.as_deref())
@@ -97,6 +117,7 @@ fn named_host(command: &Command) -> String {
         | Command::Wake { host, .. }
         | Command::Forget { host } => host.clone(),
         Command::Connect(options) => options.host.clone(),
+        Command::Open { link } => link.as_ref().map(|link| link.host().to_owned()).unwrap_or_default(),
         Command::Discover { .. } | Command::Hosts | Command::Identity => String::new(),
     }
 }

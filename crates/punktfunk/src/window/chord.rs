@@ -15,6 +15,10 @@ pub(crate) enum Chord {
     FullScreen,
     /// Give the pointer to the host altogether, or take it back: Z.
     Pointer,
+    /// Open the menu, or close it: M. A window for one session alone has none.
+    Menu,
+    /// Leave the host: Q, as in quit. A window for one session alone closes.
+    Leave,
 }
 
 /// What a key that goes down does to the window. The host must not get it then.
@@ -32,6 +36,8 @@ fn chord_of(modifiers: ModifiersState, letter: char) -> Option<Chord> {
         's' => Some(Chord::Figures),
         'x' => Some(Chord::FullScreen),
         'z' => Some(Chord::Pointer),
+        'm' => Some(Chord::Menu),
+        'q' => Some(Chord::Leave),
         _ => None,
     }
 }
@@ -46,6 +52,8 @@ fn letter(key: &Key, place: PhysicalKey) -> Option<char> {
         PhysicalKey::Code(KeyCode::KeyS) => Some('s'),
         PhysicalKey::Code(KeyCode::KeyX) => Some('x'),
         PhysicalKey::Code(KeyCode::KeyZ) => Some('z'),
+        PhysicalKey::Code(KeyCode::KeyM) => Some('m'),
+        PhysicalKey::Code(KeyCode::KeyQ) => Some('q'),
         _ => None,
     })
 }
@@ -65,6 +73,7 @@ mod tests {
         assert_eq!(chord_of(all, 's'), Some(Chord::Figures));
         assert_eq!(chord_of(all, 'x'), Some(Chord::FullScreen));
         assert_eq!(chord_of(all, 'z'), Some(Chord::Pointer));
+        assert_eq!(chord_of(all, 'q'), Some(Chord::Leave));
         assert_eq!(chord_of(all, 'a'), None);
         for missing in [ModifiersState::CONTROL, ModifiersState::ALT, ModifiersState::SHIFT] {
             assert_eq!(chord_of(all - missing, 's'), None);

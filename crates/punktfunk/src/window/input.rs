@@ -51,6 +51,11 @@ impl Input {
         Self { controls, pointer: Pointer::Free, motion: [Rest::default(); 2], wheels: [Rest::default(); 2] }
     }
 
+    /// What moves the host's keyboard and pointer.
+    pub(super) fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
     /// A key that is not for the window itself.
     pub(super) fn key(&self, event: &KeyEvent) {
         let pressed = event.state == ElementState::Pressed;

@@ -14,6 +14,7 @@ mod viewer;
 
 use std::{future::Future, time::Instant};
 
+use pf_app::Level;
 use pf_client::{Failure, PictureSink, Session, Wishes};
 use pf_media::picture::Size;
 use softbuffer::Context;
@@ -27,7 +28,6 @@ use winit::{
 };
 
 pub(crate) use chord::Chord;
-pub(crate) use overlay::Level;
 pub(crate) use picture::{Front, Sink};
 pub(crate) use shown::{Canvas, Drawn, Shown};
 pub(crate) use viewer::{Begun, Sizing, Viewer};
@@ -165,13 +165,7 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
 
     fn window_event(&mut self, events: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
         match event {
-            WindowEvent::CloseRequested => {
-                // The session says goodbye first; the loop ends with it.
-                if let Some(close) = self.close.take() {
-                    let _ = close.send(());
-                }
-                self.shown = None;
-            }
+            WindowEvent::CloseRequested => self.close(),
             WindowEvent::Resized(size) => {
                 if let Some(shown) = &mut self.shown {
                     shown.resized(Instant::now(), Size::new(size.width, size.height));
@@ -184,8 +178,10 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
             event => {
                 let Some(shown) = &mut self.shown else { return };
                 let was_given = self.viewer.is_pointer_given();
-                if let Some(chord) = self.viewer.handle(&event, shown) {
-                    self.viewer.obey(chord, shown);
+                match self.viewer.handle(&event, shown) {
+                    Some(Chord::Leave) => return self.close(),
+                    Some(chord) => self.viewer.obey(chord, shown),
+                    None => {}
                 }
                 let is_given = self.viewer.is_pointer_given();
                 if is_given != was_given {
@@ -213,6 +209,14 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
 }
 
 impl<B> App<B> {
+    /// Closes the window. The session says goodbye; the loop ends with it.
+    fn close(&mut self) {
+        if let Some(close) = self.close.take() {
+            let _ = close.send(());
+        }
+        self.shown = None;
+    }
+
     /// Takes the newest picture, and puts it on the screen. The window opens with the first.
     fn show_newest(&mut self, events: &ActiveEventLoop) -> Result<(), Failure> {
         let Some(showing) = self.viewer.take() else { return Ok(()) };

@@ -65,6 +65,24 @@ impl Shown {
         self.window.set_fullscreen((!is_full).then_some(Fullscreen::Borderless(None)));
     }
 
+    /// Fills the screen.
+    pub(crate) fn fill_screen(&self) {
+        self.window.set_fullscreen(Some(Fullscreen::Borderless(None)));
+    }
+
+    /// This is the size that was asked of the host: another is asked for once the window has another.
+    pub(crate) fn follow_from(&mut self, size: Size) {
+        self.follow = Follow::new(size);
+        self.follow.resized(Instant::now(), self.size);
+    }
+
+    /// Fills the screen no more.
+    pub(crate) fn leave_full_screen(&self) {
+        if self.window.fullscreen().is_some() {
+            self.window.set_fullscreen(None);
+        }
+    }
+
     pub(crate) fn window(&self) -> &Window {
         &self.window
     }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use pf_app::Level;
 use pf_client::{Live, Remote, Session, Showing, Wishes, input::Controls};
 use pf_media::picture::Size;
 use winit::{
@@ -12,7 +13,7 @@ use winit::{
 use super::{
     chord::{Chord, chord},
     input::Input,
-    overlay::{Level, Overlay},
+    overlay::Overlay,
     paint::{Painter, Place},
     picture::{Front, Planes},
     shown::{Canvas, Shown},
@@ -70,9 +71,28 @@ impl Viewer {
         }
     }
 
-    /// Shows a session from now on, whose pictures come to `front`.
+    /// Shows a session from now on.
     pub(crate) fn begin(&mut self, begun: Begun) {
         self.begun = Some(begun);
+    }
+
+    /// The keyboard, pointer and gamepads of the session, where there is one.
+    pub(crate) fn controls(&self) -> Option<&Controls> {
+        self.begun.as_ref().map(|begun| begun.input.controls())
+    }
+
+    /// Asks the host for another stream.
+    pub(crate) fn change(&mut self, wishes: Wishes, sizing: Sizing) {
+        if let Some(begun) = &mut self.begun {
+            begun.wishes = wishes;
+            begun.sizing = sizing;
+            begun.remote.change(wishes);
+        }
+    }
+
+    /// Shows so much over the picture.
+    pub(crate) fn set_overlay(&mut self, level: Level) {
+        self.overlay.set(Instant::now(), level);
     }
 
     /// Takes pictures from here. What was shown stays until the first comes.
@@ -108,9 +128,7 @@ impl Viewer {
 
     /// Takes in what happened in the window; a chord is for the caller, who [obeys](Self::obey) or leaves it.
     pub(crate) fn handle(&mut self, event: &WindowEvent, shown: &mut Shown) -> Option<Chord> {
-        if let WindowEvent::ModifiersChanged(modifiers) = event {
-            self.modifiers = modifiers.state();
-        }
+        self.note_modifiers(event);
         if let WindowEvent::Focused(false) = event {
             self.leave(shown);
         }
@@ -140,6 +158,13 @@ impl Viewer {
         None
     }
 
+    /// Takes in which modifiers are held, also while the window's keys are for something else.
+    pub(crate) fn note_modifiers(&mut self, event: &WindowEvent) {
+        if let WindowEvent::ModifiersChanged(modifiers) = event {
+            self.modifiers = modifiers.state();
+        }
+    }
+
     /// The mouse was moved, wherever the pointer is.
     pub(crate) fn handle_device(&mut self, event: &DeviceEvent) {
         if let (Some(begun), DeviceEvent::MouseMotion { delta }) = (&mut self.begun, event) {
@@ -152,6 +177,8 @@ impl Viewer {
         match chord {
             Chord::Figures => self.overlay.step(Instant::now()),
             Chord::FullScreen => shown.toggle_full_screen(),
+            // Whoever has the window knows what these mean.
+            Chord::Menu | Chord::Leave => {}
             Chord::Pointer => {
                 if let Some(begun) = &mut self.begun {
                     self.is_pointer_given = begun.input.toggle_pointer(shown.window());

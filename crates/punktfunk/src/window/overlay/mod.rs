@@ -5,34 +5,11 @@ mod layer;
 
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
+use pf_app::Level;
 use pf_client::Live;
 use pf_media::picture::Size;
 
 use layer::Layer;
-
-/// How much the overlay shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Level {
-    /// Nothing.
-    #[default]
-    Off,
-    /// Pictures and megabits a second, and the latency.
-    Short,
-    /// The latency by stage, losses, and what is shown, besides.
-    Full,
-}
-
-impl Level {
-    /// The one after this; after the last the first.
-    fn next(self) -> Self {
-        match self {
-            Self::Off => Self::Short,
-            Self::Short => Self::Full,
-            Self::Full => Self::Off,
-        }
-    }
-}
 
 /// The overlay of a window.
 ///
@@ -52,7 +29,12 @@ impl Overlay {
 
     /// Shows more, up to everything, and then nothing.
     pub(super) fn step(&mut self, now: Instant) {
-        self.level = self.level.next();
+        self.set(now, self.level.next());
+    }
+
+    /// Shows so much.
+    pub(super) fn set(&mut self, now: Instant, level: Level) {
+        self.level = level;
         self.due = Some(now);
     }
 

@@ -1,0 +1,247 @@
+//! The app as a whole: which page it shows, and what follows from what it is told.
+
+use std::time::Instant;
+
+use egui::{CentralPanel, Frame, Margin, Ui};
+use pf_base::{DeviceName, Fingerprint, Pin, Timestamp};
+use pf_client::Listed;
+
+use crate::{
+    Settings, dialogs,
+    pages::{self, Page},
+    sentences::Sentence,
+    stream::{self, MenuAct},
+    theme::PALETTE,
+    visit::{Stage, Visit, VisitNews},
+};
+
+/// The app's state. See the [crate] for how to drive it.
+#[derive(Debug)]
+pub struct App {
+    hosts: Vec<Listed>,
+    /// Why the network cannot be searched, where it cannot.
+    unsearchable: Option<Sentence>,
+    page: Page,
+    visit: Option<Visit>,
+    /// Which visit is the present one: news of an earlier one is no news.
+    number: u32,
+    /// What went wrong beside a visit, for as long as its person does not dismiss it.
+    problem: Option<Sentence>,
+    settings: Settings,
+    /// Whether the menu lies over the picture.
+    has_menu: bool,
+    wishes: Vec<Wish>,
+}
+
+/// A host to visit.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// One of the list.
+    Listed(Box<Listed>),
+    /// One that was named by hand, or by a link.
+    Typed(String),
+}
+
+/// Something that its person wants, for the driver to grant.
+#[derive(Debug)]
+pub enum Wish {
+    /// Visit a host, under this number.
+    Visit(u32, Target),
+    /// Visit the same host again: it was not reached, or its session was lost.
+    Again,
+    /// Ask the host how its PIN looks.
+    LookForPin,
+    /// Pair with the host that is visited.
+    Pair(Pin),
+    /// Ask its owner for access, and connect once approved.
+    Ask,
+    /// Trust the key that it showed, and connect.
+    TrustFirstUse,
+    /// End the visit, or the session.
+    Leave,
+    /// Call a known host otherwise.
+    Rename(Fingerprint, DeviceName),
+    /// Forget a known host.
+    Forget(Fingerprint),
+    /// Wake a known host.
+    Wake(Fingerprint),
+    /// Keep these settings, and follow them: a session that runs gets what they say of the stream.
+    Keep(Settings),
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum News {
+    /// The hosts are these now.
+    Hosts(Vec<Listed>),
+    /// The network cannot be searched, or can be again.
+    Searching(Result<(), Sentence>),
+    /// On the visit of this number.
+    Visit(u32, VisitNews),
+    /// Something beside a visit went wrong.
+    Problem(Sentence),
+}
+
+impl App {
+    /// The app at its start.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            hosts: Vec::new(),
+            unsearchable: None,
+            page: Page::Hosts,
+            visit: None,
+            number: 0,
+            problem: None,
+            settings,
+            has_menu: false,
+            wishes: Vec::new(),
+        }
+    }
+
+    /// Visits a host, as a click on it does.
+    pub fn visit(&mut self, target: Target) {
+        let host = match &target {
+            Target::Listed(listed) => listed.name.to_string(),
+            Target::Typed(text) => text.clone(),
+        };
+        self.number += 1;
+        self.visit = Some(Visit::new(host));
+        self.page = Page::Hosts;
+        self.wishes.push(Wish::Visit(self.number, target));
+    }
+
+    /// Something happened.
+    pub fn hear(&mut self, news: News, now: Instant) {
+        match news {
+            News::Hosts(hosts) => self.hosts = hosts,
+            News::Searching(result) => self.unsearchable = result.err(),
+            News::Visit(number, news) if number == self.number => {
+                if let Some(visit) = &mut self.visit {
+                    visit.hear(news, now);
+                }
+            }
+            News::Visit(..) => {}
+            News::Problem(sentence) => self.problem = Some(sentence),
+        }
+    }
+
+    /// When to call [`poll`](Self::poll), if ever.
+    pub fn due(&self) -> Option<Instant> {
+        match self.visit.as_ref()?.stage {
+            Stage::Reconnecting(ref reconnecting) => reconnecting.next,
+            _ => None,
+        }
+    }
+
+    /// Does what is due.
+    pub fn poll(&mut self, now: Instant) {
+        if let Some(Visit { stage: Stage::Reconnecting(reconnecting), .. }) = &mut self.visit
+            && reconnecting.poll(now)
+        {
+            self.wishes.push(Wish::Again);
+        }
+    }
+
+    /// Shows the app, over the host's picture where that [fills the window](Self::shows_picture).
+    pub fn show(&mut self, ui: &mut Ui, now: Instant, today: Timestamp) {
+        let mut wishes = Vec::new();
+        let before = self.settings;
+        match &mut self.visit {
+            Some(Visit { host, stage: Stage::Reconnecting(state), .. }) => {
+                stream::reconnecting(ui, host, state, now, &mut wishes);
+            }
+            Some(Visit { host, stage: Stage::Picture, .. }) if self.has_menu => {
+                match stream::menu(ui, host, &mut self.settings) {
+                    Some(MenuAct::Leave) => wishes.push(Wish::Leave),
+                    Some(MenuAct::Close) => self.has_menu = false,
+                    None => {}
+                }
+            }
+            Some(visit) if visit.shows_picture() => {}
+            Some(visit) => whole_page(ui, |ui| dialogs::show(ui, visit, &mut wishes)),
+            None => whole_page(ui, |ui| self.show_pages(ui, today, &mut wishes)),
+        }
+        if self.settings != before {
+            wishes.push(Wish::Keep(self.settings));
+        }
+        let is_left = wishes.iter().any(|wish| matches!(wish, Wish::Leave));
+        wishes.retain(|wish| !matches!(wish, Wish::Leave));
+        self.wishes.append(&mut wishes);
+        if is_left {
+            self.leave();
+        }
+    }
+
+    fn show_pages(&mut self, ui: &mut Ui, today: Timestamp, wishes: &mut Vec<Wish>) {
+        if let Some(sentence) = &self.problem
+            && pages::dismissed(ui, sentence)
+        {
+            self.problem = None;
+        }
+        let shown = pages::Shown { hosts: &self.hosts, unsearchable: self.unsearchable.as_ref(), today };
+        let chosen = pages::show(ui, &mut self.page, &shown, &mut self.settings, wishes);
+        if let Some(target) = chosen {
+            self.visit(target);
+        }
+    }
+
+    /// Ends the visit, as its person's chord over a picture does.
+    pub fn leave(&mut self) {
+        if self.visit.take().is_some() {
+            self.has_menu = false;
+            self.number += 1;
+            self.wishes.push(Wish::Leave);
+        }
+    }
+
+    /// What its person wants since this was asked last.
+    #[must_use = "a wish that is not granted is a button that does nothing"]
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        std::mem::take(&mut self.wishes)
+    }
+
+    /// The host whose picture fills the window, where one does.
+    pub fn shows_picture(&self) -> Option<&str> {
+        self.visit.as_ref().filter(|visit| visit.shows_picture()).map(|visit| visit.host.as_str())
+    }
+
+    /// Whether something lies over the picture, which the keyboard and the pointer are for.
+    pub fn covers_picture(&self) -> bool {
+        self.visit.as_ref().is_some_and(|visit| match visit.stage {
+            Stage::Reconnecting(_) => true,
+            Stage::Picture => self.has_menu,
+            _ => false,
+        })
+    }
+
+    /// Opens the menu over the picture, or closes it.
+    pub fn toggle_menu(&mut self) {
+        self.has_menu = !self.has_menu;
+    }
+
+    /// What its person wants the same at every start.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the window is called.
+    pub fn title(&self) -> String {
+        match &self.visit {
+            Some(visit) => format!("{} – Punktfunk", dialogs::heading(visit)),
+            None => match self.page.heading() {
+                Some(heading) => format!("{heading} – Punktfunk"),
+                None => "Punktfunk".to_owned(),
+            },
+        }
+    }
+
+    /// What is being visited, if anything is.
+    pub fn visited(&self) -> Option<&Visit> {
+        self.visit.as_ref()
+    }
+}
+
+fn whole_page<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let frame = Frame::new().fill(PALETTE.background).inner_margin(Margin::symmetric(28, 20));
+    CentralPanel::default().frame(frame).show_inside(ui, add).inner
+}

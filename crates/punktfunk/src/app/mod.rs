@@ -1,0 +1,65 @@
+//! The desktop app: one window, with the pages of [`pf_app`] or a host's picture in it.
+//!
+//! [`Shell`](shell::Shell) has the window and hears all of its events, on the program's first thread; [`Pages`] draws what
+//! the app shows; [`Errands`] grants what it wishes, on tokio, and tells what came of that as [`Event`]s.
+
+mod errands;
+mod pads;
+mod pages;
+mod shell;
+
+use std::sync::Arc;
+
+use pf_app::{News, Target};
+use pf_client::{Client, Failure};
+use pf_gamepad::PadEvent;
+use softbuffer::Context;
+use tokio::runtime::Runtime;
+use winit::event_loop::EventLoop;
+
+use crate::{
+    settings::SettingsFile,
+    window::{Begun, Front, no_window},
+};
+use errands::Errands;
+use pads::Pads;
+use pages::Pages;
+use shell::Shell;
+
+/// Runs the app until its person closes it, on the calling thread, which must be the program's first. It visits `target`
+/// at once, if there is one.
+pub(crate) fn run(
+    runtime: &Runtime,
+    client: Arc<Client>,
+    settings: SettingsFile,
+    target: Option<Target>,
+) -> Result<(), Failure> {
+    let events = EventLoop::<Event>::with_user_event().build().map_err(|error| no_window(&error))?;
+    let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
+    let errands = Errands::start(runtime.handle().clone(), client, events.create_proxy());
+    let mut shell = Shell::new(context, events.create_proxy(), errands, settings, target);
+    events.run_app(&mut shell).map_err(|error| no_window(&error))?;
+    shell.finish(runtime)
+}
+
+/// What the window is told from elsewhere.
+enum Event {
+    /// Something for the app.
+    News(News),
+    /// The session of the visit of this number began, and its pictures come here.
+    Begun(u32, Box<Begun>, Front),
+    /// There is a new picture in front, of this visit.
+    Picture(u32),
+    /// The session of this visit is over.
+    Ended(u32),
+    /// Something happened to a gamepad.
+    Pad(PadEvent),
+    /// A screen reader asks for something.
+    Accessibility(accesskit_winit::Event),
+}
+
+impl From<accesskit_winit::Event> for Event {
+    fn from(event: accesskit_winit::Event) -> Self {
+        Self::Accessibility(event)
+    }
+}

@@ -1,0 +1,122 @@
+//! The app's pages on the screen: egui, drawn by the processor.
+
+use std::time::{Duration, Instant};
+
+use egui::{ClippedPrimitive, Key, Modifiers, TexturesDelta, ViewportId};
+use egui_software_backend::{BufferMutRef, ColorFieldOrder, EguiSoftwareRender};
+use egui_winit::State;
+use pf_app::App;
+use pf_base::Timestamp;
+use winit::{
+    event::WindowEvent,
+    event_loop::{ActiveEventLoop, EventLoopProxy},
+    window::Window,
+};
+
+use super::Event;
+use crate::window::Canvas;
+
+/// Lays out and draws the app's pages in a window.
+///
+/// Call [`lay_out`](Self::lay_out) when something changed or is [`due`](Self::due), and [`paint`](Self::paint) with what
+/// it left whenever the window is drawn.
+pub(super) struct Pages {
+    context: egui::Context,
+    state: State,
+    renderer: EguiSoftwareRender,
+    primitives: Vec<ClippedPrimitive>,
+    textures: TexturesDelta,
+    pixels_per_point: f32,
+    due: Option<Instant>,
+}
+
+impl Pages {
+    /// Those of a window that is not visible yet: a screen reader must not find it without its tree.
+    pub(super) fn new(events: &ActiveEventLoop, window: &Window, proxy: EventLoopProxy<Event>) -> Self {
+        let context = egui::Context::default();
+        pf_app::theme::apply(&context);
+        let scale = Some(window.scale_factor() as f32);
+        let mut state = State::new(context.clone(), ViewportId::ROOT, window, scale, None, Some(MAX_TEXTURE));
+        state.init_accesskit(events, window, proxy);
+        let order = if cfg!(target_endian = "big") { BIG_ENDIAN } else { ColorFieldOrder::Bgra };
+        Self {
+            context,
+            state,
+            renderer: EguiSoftwareRender::new(order),
+            primitives: Vec::new(),
+            textures: TexturesDelta::default(),
+            pixels_per_point: 1.0,
+            due: None,
+        }
+    }
+
+    /// Takes in what happened in the window; whether the pages are to be laid out again.
+    pub(super) fn handle(&mut self, window: &Window, event: &WindowEvent) -> bool {
+        self.state.on_window_event(window, event).repaint
+    }
+
+    /// Takes in what a screen reader asks for.
+    pub(super) fn handle_accessibility(&mut self, event: accesskit_winit::WindowEvent) {
+        match event {
+            accesskit_winit::WindowEvent::InitialTreeRequested => self.context.enable_accesskit(),
+            accesskit_winit::WindowEvent::ActionRequested(request) => {
+                self.state.on_accesskit_action_request(request);
+            }
+            accesskit_winit::WindowEvent::AccessibilityDeactivated => self.context.disable_accesskit(),
+        }
+    }
+
+    /// Presses a key, as a gamepad does.
+    pub(super) fn press(&mut self, key: Key) {
+        let events = &mut self.state.egui_input_mut().events;
+        for pressed in [true, false] {
+            events.push(egui::Event::Key {
+                key,
+                physical_key: None,
+                pressed,
+                repeat: false,
+                modifiers: Modifiers::NONE,
+            });
+        }
+    }
+
+    /// Draws the pages so many times as large as the display says.
+    pub(super) fn set_scale(&self, times: f32) {
+        self.context.set_zoom_factor(times);
+    }
+
+    /// When the pages change by themselves, if ever.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Lays the pages out as the app is now.
+    pub(super) fn lay_out(&mut self, window: &Window, app: &mut App, now: Instant) {
+        let today = Timestamp::EPOCH + std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let input = self.state.take_egui_input(window);
+        let output = self.context.run_ui(input, |ui| app.show(ui, now, today));
+        self.state.handle_platform_output(window, output.platform_output);
+        self.pixels_per_point = output.pixels_per_point;
+        self.primitives = self.context.tessellate(output.shapes, output.pixels_per_point);
+        self.textures.append(output.textures_delta);
+        let delay = output.viewport_output.get(&ViewportId::ROOT).map(|viewport| viewport.repaint_delay);
+        self.due = delay.and_then(|delay| now.checked_add(delay.max(LEAST_PAUSE)));
+    }
+
+    /// Draws what was laid out over what the canvas has.
+    pub(super) fn paint(&mut self, canvas: &mut Canvas<'_>) {
+        let textures = std::mem::take(&mut self.textures);
+        let (width, height) = (canvas.size.width as usize, canvas.size.height as usize);
+        let mut buffer = BufferMutRef::new(bytemuck::cast_slice_mut(canvas.pixels), width, height);
+        self.renderer.render(&mut buffer, &self.primitives, &textures, self.pixels_per_point);
+    }
+}
+
+/// The order of a pixel's bytes where the first is the highest; none that the renderer knows, so red and blue are swapped.
+const BIG_ENDIAN: ColorFieldOrder = ColorFieldOrder::Rgba;
+
+/// How long pages that move stand at least: what turns, turns 25 times a second.
+const LEAST_PAUSE: Duration = Duration::from_millis(40);
+
+/// The largest side of a texture: the fonts'.
+const MAX_TEXTURE: usize = 4096;

@@ -1,0 +1,379 @@
+//! The app's window: what happens in it goes to the pages, or to the host whose picture it shows.
+
+use std::time::Instant;
+
+use pf_app::{App, News, Sentence, Settings, StreamSize, Target, UiScale, VisitNews, Wish};
+use pf_client::{Failure, Wishes};
+use pf_media::picture::Size;
+use softbuffer::Context;
+use tokio::runtime::Runtime;
+use winit::{
+    application::ApplicationHandler,
+    dpi::LogicalSize,
+    event::{DeviceEvent, DeviceId, WindowEvent},
+    event_loop::{ActiveEventLoop, ControlFlow, EventLoopProxy, OwnedDisplayHandle},
+    window::{Window, WindowId},
+};
+
+use super::{Errands, Event, Pads, Pages};
+use crate::{
+    settings::SettingsFile,
+    window::{Begun, Chord, Drawn, Front, Shown, Sizing, Viewer, screen_size, title},
+};
+
+/// The app, with its window.
+pub(super) struct Shell {
+    context: Context<OwnedDisplayHandle>,
+    proxy: EventLoopProxy<Event>,
+    errands: Errands,
+    app: App,
+    viewer: Viewer,
+    pads: Pads,
+    /// Where the settings are kept.
+    file: SettingsFile,
+    /// There once the event loop runs.
+    screen: Option<Screen>,
+    /// The visit whose session is shown.
+    watched: Option<u32>,
+    /// The window's title, as it was set.
+    title: String,
+    failure: Option<Failure>,
+}
+
+/// The window, and what draws in it.
+struct Screen {
+    shown: Shown,
+    pages: Pages,
+    /// Whether the pages are to be laid out before they are drawn.
+    is_stale: bool,
+}
+
+impl Shell {
+    /// The app before its window is there. It visits `target` at once, if there is one.
+    pub(super) fn new(
+        context: Context<OwnedDisplayHandle>,
+        proxy: EventLoopProxy<Event>,
+        errands: Errands,
+        file: SettingsFile,
+        target: Option<Target>,
+    ) -> Self {
+        let settings = *file.settings();
+        let mut app = App::new(settings);
+        if let Some(remark) = file.remarks().into_iter().next() {
+            let what_now = "The app goes on without what cannot be used there, and writes nothing over it.";
+            app.hear(News::Problem(Sentence::new(remark, what_now)), Instant::now());
+        }
+        if let Some(target) = target {
+            app.visit(target);
+        }
+        let pads = Pads::start(proxy.clone());
+        Self {
+            context,
+            proxy,
+            errands,
+            app,
+            viewer: Viewer::new(settings.overlay),
+            pads,
+            file,
+            screen: None,
+            watched: None,
+            title: String::new(),
+            failure: None,
+        }
+    }
+
+    /// Ends what goes on, once the window is gone.
+    pub(super) fn finish(self, runtime: &Runtime) -> Result<(), Failure> {
+        runtime.block_on(self.errands.finish());
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn open(&mut self, events: &ActiveEventLoop) -> Result<(), Failure> {
+        let screen = screen_size(events);
+        // Not visible before a screen reader can read it.
+        let attributes = Window::default_attributes()
+            .with_title("Punktfunk")
+            .with_inner_size(LogicalSize::new(WIDTH, HEIGHT))
+            .with_min_inner_size(LogicalSize::new(LEAST_WIDTH, LEAST_HEIGHT))
+            .with_visible(false);
+        let shown = Shown::open(events, &self.context, attributes, screen)?;
+        let pages = Pages::new(events, shown.window(), self.proxy.clone());
+        shown.window().set_visible(true);
+        self.screen = Some(Screen { shown, pages, is_stale: true });
+        self.follow_settings();
+        Ok(())
+    }
+
+    /// Keeps settings, and follows them.
+    fn keep(&mut self, settings: Settings) {
+        if let Err(error) = self.file.save(settings) {
+            let sentence = Sentence::new(error.to_string(), "They count until the app is closed.");
+            self.app.hear(News::Problem(sentence), Instant::now());
+        }
+        self.follow_settings();
+    }
+
+    /// The next session, and one that runs, is as the settings say.
+    fn follow_settings(&mut self) {
+        let Some(Screen { shown, pages, .. }) = &mut self.screen else { return };
+        let settings = self.app.settings();
+        let (wishes, sizing) = stream(settings, shown.size());
+        self.errands.set_stream(wishes, sizing);
+        self.viewer.change(wishes, sizing);
+        self.viewer.set_overlay(settings.overlay);
+        pages.set_scale(match settings.ui_scale {
+            UiScale::Auto => 1.0,
+            UiScale::Times(times) => times / shown.scale() as f32,
+        });
+    }
+
+    /// Draws the window as the app is now.
+    fn draw(&mut self) -> Result<Drawn, Failure> {
+        let Some(Screen { shown, pages, is_stale }) = &mut self.screen else { return Ok(Drawn::No) };
+        let shows_picture = self.app.shows_picture().is_some();
+        let shows_pages = !shows_picture || self.app.covers_picture();
+        if shows_pages && std::mem::take(is_stale) {
+            pages.lay_out(shown.window(), &mut self.app, Instant::now());
+        }
+        shown.draw(|canvas| {
+            if shows_picture {
+                self.viewer.paint(canvas);
+            }
+            if shows_pages {
+                pages.paint(canvas);
+            }
+        })
+    }
+
+    /// Draws the window once the event loop has nothing more urgent.
+    fn refresh(&mut self) {
+        if let Some(screen) = &mut self.screen {
+            screen.is_stale = true;
+            screen.shown.window().request_redraw();
+        }
+    }
+
+    /// Takes the newest picture, and puts it on the screen.
+    fn show_newest(&mut self, number: u32) -> Result<(), Failure> {
+        if self.watched != Some(number) {
+            return Ok(());
+        }
+        let Some(showing) = self.viewer.take() else { return Ok(()) };
+        if self.app.shows_picture().is_none() || self.app.covers_picture() {
+            self.app.hear(News::Visit(number, VisitNews::Picture), Instant::now());
+            self.follow_app();
+        }
+        if self.draw()? == Drawn::Yes {
+            showing.shown();
+        }
+        Ok(())
+    }
+
+    /// Does what follows from what the app was told: its wishes, its title, and whose the keyboard is.
+    fn follow_app(&mut self) {
+        for wish in self.app.take_wishes() {
+            if let Wish::Keep(settings) = wish {
+                self.keep(settings);
+            }
+            self.errands.grant(wish);
+        }
+        let picture_of = self.app.shows_picture();
+        let Some(screen) = &mut self.screen else { return };
+        if picture_of.is_none() && self.watched.take().is_some() {
+            self.viewer.end(&screen.shown);
+            self.viewer.clear();
+            screen.shown.leave_full_screen();
+        }
+        let called = match picture_of.filter(|_| !self.app.covers_picture()) {
+            Some(host) => title(host, self.viewer.is_pointer_given()),
+            None => self.app.title(),
+        };
+        if called != self.title {
+            screen.shown.window().set_title(&called);
+            self.title = called;
+        }
+    }
+
+    /// A session begins; its pictures come to `front`.
+    fn begin(&mut self, number: u32, begun: Begun, front: Front) {
+        self.watched = Some(number);
+        self.viewer.begin(begun);
+        self.viewer.watch(front);
+        if let Some(controls) = self.viewer.controls() {
+            self.pads.plug_all_in(controls);
+        }
+        if let Some(Screen { shown, .. }) = &mut self.screen {
+            let (wishes, _) = stream(self.app.settings(), shown.size());
+            shown.follow_from(wishes.size.unwrap_or(shown.size()));
+            if self.app.settings().full_screen {
+                shown.fill_screen();
+            }
+        }
+    }
+
+    /// Steps through the pages, as the gamepads say.
+    fn step(&mut self) {
+        let is_for_host = self.is_for_host();
+        let Some(Screen { shown, pages, is_stale }) = &mut self.screen else { return };
+        while let Some(key) = self.pads.next_key(Instant::now()) {
+            if !is_for_host {
+                pages.press(key);
+                *is_stale = true;
+                shown.window().request_redraw();
+            }
+        }
+    }
+
+    /// Whether the keyboard and the pointer are the host's.
+    fn is_for_host(&self) -> bool {
+        self.app.shows_picture().is_some() && !self.app.covers_picture()
+    }
+
+    fn give_up_on<R>(&mut self, result: Result<R, Failure>, events: &ActiveEventLoop) {
+        if let Err(failure) = result {
+            self.failure = Some(failure);
+            events.exit();
+        }
+    }
+}
+
+impl ApplicationHandler<Event> for Shell {
+    fn resumed(&mut self, events: &ActiveEventLoop) {
+        if self.screen.is_none() {
+            let opened = self.open(events);
+            self.give_up_on(opened, events);
+            self.follow_app();
+        }
+    }
+
+    fn user_event(&mut self, events: &ActiveEventLoop, event: Event) {
+        match event {
+            Event::Picture(number) => {
+                // Not left for the next redraw, which the display server may put off.
+                let drawn = self.show_newest(number);
+                self.give_up_on(drawn, events);
+                return;
+            }
+            Event::News(news) => self.app.hear(news, Instant::now()),
+            Event::Begun(number, begun, front) => self.begin(number, *begun, front),
+            Event::Pad(event) => {
+                let controls = self.viewer.controls().filter(|_| self.is_for_host());
+                self.pads.handle(event, controls, Instant::now());
+                self.step();
+            }
+            Event::Ended(number) => {
+                if let Some(screen) = self.screen.as_ref().filter(|_| self.watched == Some(number)) {
+                    self.viewer.end(&screen.shown);
+                }
+            }
+            Event::Accessibility(event) => {
+                if let Some(screen) = &mut self.screen {
+                    screen.pages.handle_accessibility(event.window_event);
+                }
+            }
+        }
+        self.follow_app();
+        self.refresh();
+    }
+
+    fn window_event(&mut self, events: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
+        let is_for_host = self.is_for_host();
+        let Some(Screen { shown, pages, is_stale }) = &mut self.screen else { return };
+        match &event {
+            WindowEvent::CloseRequested => {
+                events.exit();
+                return;
+            }
+            WindowEvent::RedrawRequested => {
+                let drawn = self.draw();
+                self.give_up_on(drawn, events);
+                self.follow_app();
+                return;
+            }
+            WindowEvent::Resized(size) => {
+                shown.resized(Instant::now(), Size::new(size.width, size.height));
+                // What the next session asks for. One that runs follows once the window has come to rest.
+                let (wishes, sizing) = stream(self.app.settings(), shown.size());
+                self.errands.set_stream(wishes, sizing);
+            }
+            _ => {}
+        }
+        if is_for_host {
+            match self.viewer.handle(&event, shown) {
+                Some(Chord::Leave) => self.app.leave(),
+                Some(Chord::Menu) => {
+                    self.viewer.leave(shown);
+                    self.app.toggle_menu();
+                    *is_stale = true;
+                    shown.window().request_redraw();
+                }
+                Some(chord) => self.viewer.obey(chord, shown),
+                None => {}
+            }
+            self.follow_app();
+        } else {
+            self.viewer.note_modifiers(&event);
+            if pages.handle(shown.window(), &event) {
+                *is_stale = true;
+                shown.window().request_redraw();
+            }
+        }
+    }
+
+    fn device_event(&mut self, _: &ActiveEventLoop, _: DeviceId, event: DeviceEvent) {
+        if self.is_for_host() {
+            self.viewer.handle_device(&event);
+        }
+    }
+
+    fn about_to_wait(&mut self, events: &ActiveEventLoop) {
+        let now = Instant::now();
+        if self.app.due().is_some_and(|due| due <= now) {
+            self.app.poll(now);
+            self.follow_app();
+            self.refresh();
+        }
+        if self.pads.due().is_some_and(|due| due <= now) {
+            self.step();
+        }
+        let is_for_host = self.is_for_host();
+        let Some(Screen { shown, pages, is_stale }) = &mut self.screen else { return };
+        let mut due = self.app.due().into_iter().chain(self.pads.due()).min();
+        if is_for_host {
+            if self.viewer.poll(now, shown) {
+                shown.window().request_redraw();
+            }
+            due = due.into_iter().chain(self.viewer.due(shown)).min();
+        } else {
+            if pages.due().is_some_and(|due| due <= now) && !*is_stale {
+                *is_stale = true;
+                shown.window().request_redraw();
+            }
+            due = due.into_iter().chain(pages.due().filter(|due| *due > now)).min();
+        }
+        events.set_control_flow(due.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
+    }
+}
+
+/// What is asked of a host by these settings, in a window of this size.
+fn stream(settings: &Settings, window: Size) -> (Wishes, Sizing) {
+    let (size, sizing) = match settings.size {
+        StreamSize::Window => (Some(window).filter(|size| size.is_streamable()), Sizing::Window),
+        StreamSize::Fixed(size) => (Some(size), Sizing::Fixed),
+    };
+    let wishes = Wishes {
+        size,
+        frames_per_second: settings.fps,
+        bits_per_second: settings.bitrate.map(|megabits| megabits * 1_000_000),
+        sound: settings.sound,
+    };
+    (wishes, sizing)
+}
+
+/// How large the window opens, in points.
+const WIDTH: f64 = 1100.0;
+const HEIGHT: f64 = 720.0;
+
+/// How small it can be made: a dialog still fits across.
+const LEAST_WIDTH: f64 = 420.0;
+const LEAST_HEIGHT: f64 = 320.0;
