@@ -214,6 +214,11 @@ impl App {
         })
     }
 
+    /// Whether a session's pictures are wanted: it opens, is shown, or is being taken up again.
+    pub fn wants_picture(&self) -> bool {
+        self.visit.as_ref().is_some_and(|visit| visit.shows_picture() || matches!(visit.stage, Stage::Opening))
+    }
+
     /// Opens the menu over the picture, or closes it.
     pub fn toggle_menu(&mut self) {
         self.has_menu = !self.has_menu;

@@ -73,8 +73,7 @@ fn nobody(ui: &mut Ui) {
 
 fn grid(ui: &mut Ui, shown: &Shown<'_>, next: &mut Option<Page>, wishes: &mut Vec<Wish>) -> Option<Target> {
     let gap = 16.0;
-    // Room at the edges for what marks the focus.
-    let room = ui.available_width() - 8.0;
+    let room = ui.available_width() - gap - 4.0;
     let columns = ((room + gap) / (LEAST_WIDTH + gap)).floor().max(1.0);
     let size = Vec2::new((room + gap) / columns - gap, HEIGHT);
     let mut chosen = None;
@@ -82,7 +81,8 @@ fn grid(ui: &mut Ui, shown: &Shown<'_>, next: &mut Option<Page>, wishes: &mut Ve
     ui.add_space(4.0);
     for row in shown.hosts.chunks(columns as usize) {
         ui.horizontal(|ui| {
-            ui.add_space(4.0 - gap);
+            // Room for what marks the focus.
+            ui.add_space(4.0);
             for host in row {
                 let actions = host_card(ui, host, size, shown.today);
                 match actions {
@@ -116,6 +116,8 @@ fn host_card(ui: &mut Ui, host: &Listed, size: Vec2, today: Timestamp) -> Option
     card(edge).show(&mut inside, |ui| {
         ui.set_min_size(size - Vec2::splat(36.0));
         ui.spacing_mut().item_spacing = Vec2::new(8.0, 6.0);
+        // Lines of text, none of which is to be hit by a thumb.
+        ui.spacing_mut().interact_size.y = 0.0;
         ui.horizontal(|ui| {
             let dot = if host.is_advertised { PALETTE.ok } else { PALETTE.line };
             let (place, _) = ui.allocate_exact_size(Vec2::splat(10.0), Sense::hover());

@@ -179,7 +179,7 @@ impl Shell {
         }
         let picture_of = self.app.shows_picture();
         let Some(screen) = &mut self.screen else { return };
-        if picture_of.is_none() && self.watched.take().is_some() {
+        if !self.app.wants_picture() && self.watched.take().is_some() {
             self.viewer.end(&screen.shown);
             self.viewer.clear();
             screen.shown.leave_full_screen();
