@@ -45,6 +45,8 @@ pub enum Search {
 
 impl Client {
     /// Begins to watch the hosts around.
+    ///
+    /// Must be called inside of a tokio runtime.
     pub fn watch(self: &Arc<Self>) -> Watch {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -29,10 +29,15 @@ fn inv_41_a_changed_identity_leaves_pin_pairing_and_nothing_else() {
             assert!(message.contains(&old) && message.contains(new), "{when}: {way:?} shows both: {message}");
             assert!(error["hint"].as_str().unwrap().contains("punktfunk pair"), "{when}: {error}");
         }
-        // That it was seen, and what it requires, may be remembered: that only makes the client stricter.
-        assert!(couch.state_of(new).is_none_or(|state| state == "seen"), "{when}");
+        assert_eq!(
+            couch.state_of(new),
+            None,
+            "{when}: it is not listed beside the host whose place it takes"
+        );
         assert!(host.requests().is_empty(), "{when}: nothing was asked of the other one");
     };
+    // To be told whether there is a PIN is no step towards trusting who says so.
+    couch.run(&["pair", &address]).expect_failure(12, "not_armed");
     assert_all_stop("pinned");
 
     // A wrong PIN leaves the old pin where it was.
