@@ -11,7 +11,7 @@ use crate::{
     pages::{self, Page},
     sentences::Sentence,
     stream::{self, MenuAct},
-    theme::PALETTE,
+    theme::{DIALOG, PALETTE},
     visit::{Stage, Visit, VisitNews},
 };
 
@@ -30,6 +30,8 @@ pub struct App {
     settings: Settings,
     /// Whether the menu lies over the picture.
     has_menu: bool,
+    /// Until when a session that opened shows its keys.
+    entry_until: Option<Instant>,
     wishes: Vec<Wish>,
 }
 
@@ -94,6 +96,7 @@ impl App {
             problem: None,
             settings,
             has_menu: false,
+            entry_until: None,
             wishes: Vec::new(),
         }
     }
@@ -117,6 +120,9 @@ impl App {
             News::Searching(result) => self.unsearchable = result.err(),
             News::Visit(number, news) if number == self.number => {
                 if let Some(visit) = &mut self.visit {
+                    if matches!((&visit.stage, &news), (Stage::Opening, VisitNews::Picture)) {
+                        self.entry_until = Some(now + stream::ENTRY);
+                    }
                     visit.hear(news, now);
                 }
             }
@@ -127,14 +133,16 @@ impl App {
 
     /// When to call [`poll`](Self::poll), if ever.
     pub fn due(&self) -> Option<Instant> {
-        match self.visit.as_ref()?.stage {
-            Stage::Reconnecting(ref reconnecting) => reconnecting.next,
+        let retry = match &self.visit {
+            Some(Visit { stage: Stage::Reconnecting(reconnecting), .. }) => reconnecting.next,
             _ => None,
-        }
+        };
+        retry.into_iter().chain(self.entry_until).min()
     }
 
     /// Does what is due.
     pub fn poll(&mut self, now: Instant) {
+        self.entry_until.take_if(|until| *until <= now);
         if let Some(Visit { stage: Stage::Reconnecting(reconnecting), .. }) = &mut self.visit
             && reconnecting.poll(now)
         {
@@ -157,7 +165,11 @@ impl App {
                     None => {}
                 }
             }
-            Some(visit) if visit.shows_picture() => {}
+            Some(visit) if visit.shows_picture() => {
+                if self.entry_until.is_some() {
+                    stream::entry(ui);
+                }
+            }
             Some(visit) => whole_page(ui, |ui| dialogs::show(ui, visit, &mut wishes)),
             None => whole_page(ui, |ui| self.show_pages(ui, today, &mut wishes)),
         }
@@ -189,6 +201,7 @@ impl App {
     pub fn leave(&mut self) {
         if self.visit.take().is_some() {
             self.has_menu = false;
+            self.entry_until = None;
             self.number += 1;
             self.wishes.push(Wish::Leave);
         }
@@ -205,6 +218,11 @@ impl App {
         self.visit.as_ref().filter(|visit| visit.shows_picture()).map(|visit| visit.host.as_str())
     }
 
+    /// Whether [`show`](Self::show) has something to draw over the picture.
+    pub fn draws_over_picture(&self) -> bool {
+        self.covers_picture() || self.entry_until.is_some()
+    }
+
     /// Whether something lies over the picture, which the keyboard and the pointer are for.
     pub fn covers_picture(&self) -> bool {
         self.visit.as_ref().is_some_and(|visit| match visit.stage {
@@ -216,7 +234,16 @@ impl App {
 
     /// Whether a session's pictures are wanted: it opens, is shown, or is being taken up again.
     pub fn wants_picture(&self) -> bool {
-        self.visit.as_ref().is_some_and(|visit| visit.shows_picture() || matches!(visit.stage, Stage::Opening))
+        self.visit
+            .as_ref()
+            .is_some_and(|visit| visit.shows_picture() || matches!(visit.stage, Stage::Opening))
+    }
+
+    /// Whether the first picture of a session is news.
+    pub fn awaits_picture(&self) -> bool {
+        self.visit
+            .as_ref()
+            .is_some_and(|visit| matches!(visit.stage, Stage::Opening | Stage::Reconnecting(_)))
     }
 
     /// Opens the menu over the picture, or closes it.
@@ -247,6 +274,7 @@ impl App {
 }
 
 fn whole_page<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
-    let frame = Frame::new().fill(PALETTE.background).inner_margin(Margin::symmetric(28, 20));
+    let margin = if ui.available_width() < DIALOG { Margin::same(8) } else { Margin::symmetric(28, 20) };
+    let frame = Frame::new().fill(PALETTE.background).inner_margin(margin);
     CentralPanel::default().frame(frame).show_inside(ui, add).inner
 }

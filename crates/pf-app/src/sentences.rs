@@ -94,7 +94,7 @@ pub fn sentence(failure: &Failure, host: &str) -> Sentence {
             "Check that it is a Punktfunk host of a version like this app's, and try again.".to_owned(),
         ),
         Failure::Store(error) => (capitalised(&error.to_string()), error.hint()),
-        _ => (
+        Failure::Machine { .. } => (
             capitalised(&failure.to_string()),
             "Check this machine's memory, disk and limits, and try again.".to_owned(),
         ),

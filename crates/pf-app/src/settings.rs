@@ -20,8 +20,6 @@ pub struct Settings {
     pub overlay: Level,
     /// `ui_scale`: how large the app's own pages are.
     pub ui_scale: UiScale,
-    /// `grab_keyboard`: whether a session gets the keys that the desktop would take for itself.
-    pub grab_keyboard: bool,
 }
 
 /// How large pictures are to be.
@@ -83,7 +81,6 @@ impl Default for Settings {
             full_screen: false,
             overlay: Level::Off,
             ui_scale: UiScale::Auto,
-            grab_keyboard: true,
         }
     }
 }

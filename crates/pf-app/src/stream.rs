@@ -1,6 +1,6 @@
 //! What lies over a host's picture: that it stands still, or the menu.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use egui::{Align2, Area, Grid, Id, Key, Order, Spinner, Ui, Vec2};
 
@@ -23,7 +23,13 @@ pub(crate) enum MenuAct {
 }
 
 /// Shows that the session was lost, and is being taken up again.
-pub(crate) fn reconnecting(ui: &mut Ui, host: &str, state: &Reconnecting, now: Instant, wishes: &mut Vec<Wish>) {
+pub(crate) fn reconnecting(
+    ui: &mut Ui,
+    host: &str,
+    state: &Reconnecting,
+    now: Instant,
+    wishes: &mut Vec<Wish>,
+) {
     over_picture(ui, "reconnecting", |ui| {
         ui.horizontal(|ui| {
             ui.add(Spinner::new().size(22.0).color(PALETTE.accent));
@@ -52,11 +58,7 @@ pub(crate) fn menu(ui: &mut Ui, host: &str, settings: &mut Settings) -> Option<M
     over_picture(ui, "menu", |ui| {
         title(ui, host);
         Grid::new("stream").num_columns(2).spacing([24.0, 10.0]).show(ui, |ui| stream_rows(ui, settings));
-        hint(
-            ui,
-            "Ctrl+Alt+Shift with M: this menu · Z: give the pointer to the host, and take it back · X: full screen · S: \
-             figures · Q: leave",
-        );
+        hint(ui, KEYS);
         ui.add_space(6.0);
         ui.horizontal(|ui| {
             let back = button(ui, Weight::Main, "Back to the picture");
@@ -72,6 +74,24 @@ pub(crate) fn menu(ui: &mut Ui, host: &str, settings: &mut Settings) -> Option<M
         .inner
     })
 }
+
+/// Shows, as a session opens, how its person gets back from the picture.
+pub(crate) fn entry(ui: &mut Ui) {
+    let area = Area::new(Id::new("entry")).order(Order::Middle).interactable(false);
+    area.anchor(Align2::CENTER_BOTTOM, Vec2::new(0.0, -24.0)).show(ui.ctx(), |ui| {
+        card(PALETTE.line).inner_margin(12).show(ui, |ui| {
+            ui.set_max_width(ui.ctx().content_rect().width() - 80.0);
+            ui.label(KEYS);
+        });
+    });
+}
+
+/// How long [`entry`] is there.
+pub(crate) const ENTRY: Duration = Duration::from_secs(6);
+
+/// The keys that are for the window and not for the host.
+const KEYS: &str = "Hold Ctrl+Alt+Shift and press M for the menu, Z to give the pointer to the host and to take it back, X \
+                    for full screen, S for figures, Q to leave.";
 
 /// A card in the middle of the picture, which is darker below it.
 fn over_picture<R>(ui: &mut Ui, id: &str, add: impl FnOnce(&mut Ui) -> R) -> R {

@@ -25,11 +25,16 @@ pub(super) fn show(
         ui,
         "Nothing was sent to it. Either the host was installed anew, or another machine answers in its place.",
     );
-    ui.columns(2, |columns| {
-        let [before, now] = columns else { return };
-        fingerprint(before, "Before", old);
-        fingerprint(now, "Now", new);
-    });
+    if ui.available_width() < TWO_COLUMNS {
+        fingerprint(ui, "Before", old);
+        fingerprint(ui, "Now", new);
+    } else {
+        ui.columns(2, |columns| {
+            let [before, now] = columns else { return };
+            fingerprint(before, "Before", old);
+            fingerprint(now, "Now", new);
+        });
+    }
     hint(
         ui,
         "Go to the host and look at the fingerprint that it shows. If it is the one under “Now”, pair again with a PIN \
@@ -49,3 +54,6 @@ pub(super) fn show(
         }
     });
 }
+
+/// The width from which on both fingerprints stand side by side, in points.
+const TWO_COLUMNS: f32 = 400.0;

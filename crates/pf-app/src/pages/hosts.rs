@@ -61,8 +61,8 @@ pub(super) fn show(
 fn nobody(ui: &mut Ui) {
     ui.vertical_centered(|ui| {
         ui.add_space(ui.available_height() * 0.25);
-        ui.label(RichText::new("Looking for hosts on this network…").size(18.0));
         ui.set_max_width(460.0);
+        ui.label(RichText::new("Looking for hosts on this network…").size(18.0));
         hint(
             ui,
             "Start one on the machine that you want to see: punktfunk-host serve. It shows up here by itself. Where the \
@@ -118,7 +118,8 @@ fn host_card(ui: &mut Ui, host: &Listed, size: Vec2, today: Timestamp) -> Option
         ui.spacing_mut().item_spacing = Vec2::new(8.0, 6.0);
         // Lines of text, none of which is to be hit by a thumb.
         ui.spacing_mut().interact_size.y = 0.0;
-        ui.horizontal(|ui| {
+        let head = Vec2::new(ui.available_width(), 28.0);
+        ui.allocate_ui_with_layout(head, Layout::left_to_right(Align::Center), |ui| {
             let dot = if host.is_advertised { PALETTE.ok } else { PALETTE.line };
             let (place, _) = ui.allocate_exact_size(Vec2::splat(10.0), Sense::hover());
             ui.painter().circle_filled(place.center(), 5.0, dot);
@@ -132,14 +133,12 @@ fn host_card(ui: &mut Ui, host: &Listed, size: Vec2, today: Timestamp) -> Option
             });
         });
         let (word, color) = state_pill(host);
-        ui.horizontal(|ui| {
-            pill(ui, word, color);
-            if host.is_disputed {
-                pill(ui, "Another claims its name", PALETTE.danger);
-            } else if host.is_advertised {
-                pill(ui, policy_words(host.policy), PALETTE.muted);
-            }
-        });
+        pill(ui, word, color);
+        if host.is_disputed {
+            pill(ui, "Name disputed", PALETTE.danger);
+        } else if host.is_advertised {
+            pill(ui, policy_words(host.policy), PALETTE.muted);
+        }
         let place = host.addresses.first().map_or_else(|| "No address known".to_owned(), ToString::to_string);
         line(ui, &place);
         line(ui, &when(host, today));
@@ -156,7 +155,11 @@ fn line(ui: &mut Ui, text: &str) {
 fn menu(ui: &mut Ui, host: &Listed) -> Option<Act> {
     let fingerprint = host.fingerprint()?;
     let name = host.name.to_string();
-    let opener = ui.add(egui::Button::new("⋯").frame(false).min_size(Vec2::splat(28.0)));
+    let (rect, opener) = ui.allocate_exact_size(Vec2::splat(28.0), Sense::click());
+    let ink = if opener.hovered() || opener.has_focus() { PALETTE.ink } else { PALETTE.muted };
+    for place in [-6.0, 0.0, 6.0] {
+        ui.painter().circle_filled(rect.center() + Vec2::new(place, 0.0), 1.8, ink);
+    }
     opener.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, format!("More about {name}")));
     outline_focus(ui, &opener);
     let mut act = None;
@@ -230,7 +233,7 @@ fn ago(today: Timestamp, at: Timestamp) -> String {
 
 /// How wide a card is at least, and how high, in points.
 const LEAST_WIDTH: f32 = 250.0;
-const HEIGHT: f32 = 148.0;
+const HEIGHT: f32 = 176.0;
 
 #[cfg(test)]
 mod tests {

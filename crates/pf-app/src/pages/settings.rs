@@ -16,7 +16,12 @@ pub(super) fn show(ui: &mut Ui, settings: &mut Settings) -> bool {
     Grid::new("settings").num_columns(2).spacing([24.0, 10.0]).show(ui, |ui| {
         stream_rows(ui, settings);
         choice(ui, "Figures over the picture", &mut settings.overlay, &LEVELS);
-        choice(ui, "A session opens", &mut settings.full_screen, &[("in the window", false), ("full screen", true)]);
+        choice(
+            ui,
+            "A session opens",
+            &mut settings.full_screen,
+            &[("in the window", false), ("full screen", true)],
+        );
         choice(ui, "Size of these pages", &mut settings.ui_scale, &SCALES);
     });
     hint(ui, "They are kept in settings.toml; docs/settings.md says what can stand there.");
@@ -34,7 +39,12 @@ pub(crate) fn stream_rows(ui: &mut Ui, settings: &mut Settings) {
 
 /// A row with one choice of a few. A value that is not among them, from the file, is shown and stays until another is
 /// chosen.
-fn choice<T: Copy + PartialEq + std::fmt::Debug>(ui: &mut Ui, caption: &str, value: &mut T, of: &[(&str, T)]) {
+fn choice<T: Copy + PartialEq + std::fmt::Debug>(
+    ui: &mut Ui,
+    caption: &str,
+    value: &mut T,
+    of: &[(&str, T)],
+) {
     let label = ui.label(RichText::new(caption).color(PALETTE.muted));
     let chosen = of.iter().find(|(_, one)| one == value).map_or("as in settings.toml", |(name, _)| *name);
     let combo = ComboBox::from_id_salt(caption).width(220.0).selected_text(chosen).show_ui(ui, |ui| {

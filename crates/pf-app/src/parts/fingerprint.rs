@@ -16,10 +16,10 @@ pub(crate) fn fingerprint(ui: &mut Ui, caption: &str, fingerprint: &Fingerprint)
             ui.spacing_mut().item_spacing.y = 6.0;
             ui.label(RichText::new(caption).small().color(PALETTE.muted));
             let is_wide = ui.available_width() > 300.0;
-            let (size, groups_of_a_row) = if is_wide { (19.0, 8) } else { (17.0, 4) };
+            let (size, groups_of_a_row) = if is_wide { (19.0, 8) } else { (16.0, 4) };
             let eye =
                 RichText::new(fingerprint.for_the_eye()).font(FontId::monospace(size)).color(PALETTE.ink);
-            ui.add(Label::new(eye).extend());
+            ui.add(Label::new(eye).wrap());
             let whole = fingerprint.to_string();
             // Rows of as many groups each: the eye finds its place again.
             let groups: Vec<_> = whole.split(' ').collect();

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use egui::{
-    Color32, CornerRadius, Event, EventFilter, FontId, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui,
-    Vec2, WidgetInfo,
+    CornerRadius, Event, EventFilter, FontId, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2,
+    WidgetInfo,
 };
 use pf_base::{Pin, PinDigits};
 use zeroize::Zeroizing;
@@ -81,7 +81,7 @@ pub(crate) fn pin_entry(ui: &mut Ui, text: &mut PinText, digits: Option<PinDigit
             ui.painter().text(digit_box.center(), egui::Align2::CENTER_CENTER, digit, font, PALETTE.ink);
         } else if is_next {
             let line = Rect::from_center_size(digit_box.center(), Vec2::new(2.0, size.y * 0.45));
-            ui.painter().rect_filled(line, 0.0, Color32::from(PALETTE.accent));
+            ui.painter().rect_filled(line, 0.0, PALETTE.accent);
         }
     }
     response.widget_info(|| WidgetInfo::text_edit(true, "", text.0.as_str(), "The PIN that the host shows"));

@@ -7,12 +7,14 @@ use pf_client::{Failure, Wishes};
 use pf_media::picture::Size;
 use softbuffer::Context;
 use tokio::runtime::Runtime;
+#[cfg(target_os = "linux")]
+use winit::platform::{wayland::WindowAttributesExtWayland, x11::WindowAttributesExtX11};
 use winit::{
     application::ApplicationHandler,
     dpi::LogicalSize,
     event::{DeviceEvent, DeviceId, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoopProxy, OwnedDisplayHandle},
-    window::{Window, WindowId},
+    window::{Window, WindowAttributes, WindowId},
 };
 
 use super::{Errands, Event, Pads, Pages};
@@ -91,7 +93,7 @@ impl Shell {
     fn open(&mut self, events: &ActiveEventLoop) -> Result<(), Failure> {
         let screen = screen_size(events);
         // Not visible before a screen reader can read it.
-        let attributes = Window::default_attributes()
+        let attributes = named(Window::default_attributes())
             .with_title("Punktfunk")
             .with_inner_size(LogicalSize::new(WIDTH, HEIGHT))
             .with_min_inner_size(LogicalSize::new(LEAST_WIDTH, LEAST_HEIGHT))
@@ -131,7 +133,7 @@ impl Shell {
     fn draw(&mut self) -> Result<Drawn, Failure> {
         let Some(Screen { shown, pages, is_stale }) = &mut self.screen else { return Ok(Drawn::No) };
         let shows_picture = self.app.shows_picture().is_some();
-        let shows_pages = !shows_picture || self.app.covers_picture();
+        let shows_pages = !shows_picture || self.app.draws_over_picture();
         if shows_pages && std::mem::take(is_stale) {
             pages.lay_out(shown.window(), &mut self.app, Instant::now());
         }
@@ -159,9 +161,10 @@ impl Shell {
             return Ok(());
         }
         let Some(showing) = self.viewer.take() else { return Ok(()) };
-        if self.app.shows_picture().is_none() || self.app.covers_picture() {
+        if self.app.awaits_picture() {
             self.app.hear(News::Visit(number, VisitNews::Picture), Instant::now());
             self.follow_app();
+            self.refresh();
         }
         if self.draw()? == Drawn::Yes {
             showing.shown();
@@ -353,6 +356,16 @@ impl ApplicationHandler<Event> for Shell {
         }
         events.set_control_flow(due.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }
+}
+
+/// The name by which a desktop knows the window as the app's, and finds its icon.
+fn named(attributes: WindowAttributes) -> WindowAttributes {
+    #[cfg(target_os = "linux")]
+    let attributes = {
+        let attributes = WindowAttributesExtX11::with_name(attributes, "punktfunk", "punktfunk");
+        WindowAttributesExtWayland::with_name(attributes, "punktfunk", "punktfunk")
+    };
+    attributes
 }
 
 /// What is asked of a host by these settings, in a window of this size.

@@ -48,7 +48,9 @@ pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
         Command::Pair { host, pin } => runtime.block_on(pair::pair(&client, &host, pin, json)),
         Command::Request { host } => runtime.block_on(request::request(&client, &host, json)),
         Command::Connect(options) => connect::connect(&runtime, Arc::clone(&client), options, json, started),
-        Command::Open { link: None } => app::run(&runtime, Arc::clone(&client), settings(), None).map(|()| Output::nothing()),
+        Command::Open { link: None } => {
+            app::run(&runtime, Arc::clone(&client), settings(), None).map(|()| Output::nothing())
+        }
         Command::Open { link: Some(link) } => match open::meant(&client, &link) {
             Ok(Some(options)) => connect::connect(&runtime, Arc::clone(&client), options, json, started),
             Ok(None) => return open::refuse(&link, json),

@@ -225,7 +225,6 @@ sound = \"10ms\"
 full_screen = true
 overlay = \"short\"
 ui_scale = 1.3
-grab_keyboard = false
 ";
 
     const OTHER: Settings = Settings {
@@ -236,7 +235,6 @@ grab_keyboard = false
         full_screen: true,
         overlay: Level::Short,
         ui_scale: UiScale::Times(1.3),
-        grab_keyboard: false,
     };
 
     /// A folder, and a file of settings in it with this text.
@@ -304,7 +302,6 @@ grab_keyboard = false
             ("# sound\nsound = true", 2, "`sound` is \"on\", \"off\" or \"10ms\""),
             ("full_screen = \"yes\"", 1, "`full_screen` is true or false"),
             ("overlay = \"all\"", 1, "`overlay` is \"off\", \"short\" or \"full\""),
-            ("grab_keyboard = 1", 1, "`grab_keyboard` is true or false"),
             ("fps = 30\n[overlay]\n", 2, "`overlay` is a value"),
         ] {
             let slip = Contents::parse(text.to_owned()).unwrap_err();

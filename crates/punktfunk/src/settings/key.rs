@@ -26,7 +26,7 @@ impl Key {
 }
 
 /// All keys, in the order in which they are written.
-pub(super) const KEYS: [Key; 8] = [
+pub(super) const KEYS: [Key; 7] = [
     Key {
         name: "size",
         read: |settings, value| {
@@ -93,14 +93,6 @@ pub(super) const KEYS: [Key; 8] = [
                 UiScale::Times(times) => ((f64::from(times) * 100.0).round() / 100.0).into(),
             })
         },
-    },
-    Key {
-        name: "grab_keyboard",
-        read: |settings, value| {
-            settings.grab_keyboard = value.as_bool().ok_or("true or false")?;
-            Ok(())
-        },
-        write: |settings| Some(settings.grab_keyboard.into()),
     },
 ];
 

@@ -237,7 +237,9 @@ impl<B> App<B> {
         let attributes = Window::default_attributes()
             .with_title(title(&self.look.title, false))
             .with_inner_size(PhysicalSize::new(size.width, size.height))
-            .with_fullscreen((self.look.extent == Extent::FullScreen).then_some(Fullscreen::Borderless(None)));
+            .with_fullscreen(
+                (self.look.extent == Extent::FullScreen).then_some(Fullscreen::Borderless(None)),
+            );
         Shown::open(events, &self.context, attributes, size)
     }
 

@@ -139,11 +139,11 @@ impl Viewer {
         }
         let Some(begun) = &mut self.begun else { return None };
         match event {
-            WindowEvent::KeyboardInput { event, is_synthetic, .. } => {
-                // A key that is down when the window gets the keyboard was pressed for another one.
-                if !(*is_synthetic && event.state == ElementState::Pressed) {
-                    begun.input.key(event);
-                }
+            // A key that is down when the window gets the keyboard was pressed for another one.
+            WindowEvent::KeyboardInput { event, is_synthetic, .. }
+                if !(*is_synthetic && event.state == ElementState::Pressed) =>
+            {
+                begun.input.key(event);
             }
             WindowEvent::CursorMoved { position, .. } => {
                 if let Some(picture) = self.picture.view() {

@@ -1,12 +1,10 @@
 //! Each dialog as its person meets it: what it says, what it offers, by keyboard alone, and how it looks.
 
-mod support;
-
+use crate::support::{Person, fingerprint};
 use egui::Key;
 use pf_app::{Stage, VisitNews, Wish};
 use pf_base::{CheckCode, Code, PinDigits};
 use pf_client::Failure;
-use support::{Person, fingerprint};
 
 /// R3, *new host, pair=required*: by its PIN, or by asking; never on first use.
 #[test]

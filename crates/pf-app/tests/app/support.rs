@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use egui::{Event, Key, accesskit::Role};
 use egui_kittest::{
     Harness, SnapshotOptions,
-    kittest::{NodeT, Queryable},
+    kittest::{AccessKitNode, By, NodeT, Queryable},
 };
 use egui_software_backend::{ColorFieldOrder, EguiSoftwareRender};
 use pf_app::{App, News, Settings, Stage, Target, VisitNews, Wish, theme};
@@ -123,6 +123,30 @@ impl Person {
             .query_all_by_role(Role::Button)
             .map(|node| node.accesskit_node().label().unwrap_or_default())
             .collect()
+    }
+
+    /// What has the keyboard.
+    pub(crate) fn focused(&self) -> String {
+        let nodes = self.harness.query_all(By::new().predicate(AccessKitNode::is_focused));
+        nodes.map(|node| node.accesskit_node().label().unwrap_or_default()).next().unwrap_or_default()
+    }
+
+    /// Opens a list of choices, and takes one.
+    pub(crate) fn chooses(&mut self, caption: &str, choice: &str) {
+        self.harness.get_by_role_and_label(Role::ComboBox, caption).click();
+        self.settle();
+        self.clicks(choice);
+    }
+
+    pub(crate) fn opens_the_menu(&mut self) {
+        self.harness.state_mut().app.toggle_menu();
+        self.settle();
+    }
+
+    /// The display, or its person, wants everything so many times as large.
+    pub(crate) fn looks_at_scale(&mut self, times: f32) {
+        self.harness.set_pixels_per_point(times);
+        self.settle();
     }
 
     /// What was wished since this was asked last.
