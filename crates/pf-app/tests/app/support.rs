@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use egui::{Event, Key, accesskit::Role};
 use egui_kittest::{
     Harness, SnapshotOptions,
-    kittest::{AccessKitNode, By, NodeT, Queryable},
+    kittest::{NodeT, Queryable},
 };
 use egui_software_backend::{ColorFieldOrder, EguiSoftwareRender};
 use pf_app::{App, News, Settings, Stage, Target, VisitNews, Wish, theme};
@@ -127,7 +127,7 @@ impl Person {
 
     /// What has the keyboard.
     pub(crate) fn focused(&self) -> String {
-        let nodes = self.harness.query_all(By::new().predicate(AccessKitNode::is_focused));
+        let nodes = self.harness.query_all_by(|node| node.accesskit_node().is_focused());
         nodes.map(|node| node.accesskit_node().label().unwrap_or_default()).next().unwrap_or_default()
     }
 
