@@ -127,7 +127,7 @@ impl Person {
 
     /// What has the keyboard.
     pub(crate) fn focused(&self) -> String {
-        let nodes = self.harness.query_all_by(|node| node.accesskit_node().is_focused());
+        let nodes = self.harness.query_all_by(|node| node.is_focused() && !node.is_hidden());
         nodes.map(|node| node.accesskit_node().label().unwrap_or_default()).next().unwrap_or_default()
     }
 
