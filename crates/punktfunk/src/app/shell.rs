@@ -341,19 +341,21 @@ impl ApplicationHandler<Event> for Shell {
         }
         let is_for_host = self.is_for_host();
         let Some(Screen { shown, pages, is_stale }) = &mut self.screen else { return };
-        let mut due = self.app.due().into_iter().chain(self.pads.due()).min();
+        let mut due: Vec<Instant> = self.app.due().into_iter().chain(self.pads.due()).collect();
         if is_for_host {
             if self.viewer.poll(now, shown) {
                 shown.window().request_redraw();
             }
-            due = due.into_iter().chain(self.viewer.due(shown)).min();
-        } else {
+            due.extend(self.viewer.due(shown));
+        }
+        if !is_for_host || self.app.draws_over_picture() {
             if pages.due().is_some_and(|due| due <= now) && !*is_stale {
                 *is_stale = true;
                 shown.window().request_redraw();
             }
-            due = due.into_iter().chain(pages.due().filter(|due| *due > now)).min();
+            due.extend(pages.due().filter(|due| *due > now));
         }
+        let due = due.into_iter().min();
         events.set_control_flow(due.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }
 }
