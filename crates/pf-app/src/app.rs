@@ -40,7 +40,9 @@ pub struct App {
 pub enum Target {
     /// One of the list.
     Listed(Box<Listed>),
-    /// One that was named by hand, or by a link.
+    /// One that is known, by its key and what it is called here.
+    Known(Fingerprint, DeviceName),
+    /// One that was named by hand.
     Typed(String),
 }
 
@@ -105,6 +107,7 @@ impl App {
     pub fn visit(&mut self, target: Target) {
         let host = match &target {
             Target::Listed(listed) => listed.name.to_string(),
+            Target::Known(_, name) => name.to_string(),
             Target::Typed(text) => text.clone(),
         };
         self.number += 1;

@@ -6,7 +6,6 @@ use clap::{Args, Parser, Subcommand};
 use pf_base::{DeviceName, Pin};
 use pf_media::picture::Size;
 use pf_proto::session::SoundWish;
-use pf_store::KnownHost;
 
 use crate::{
     link::{Link, LinkError},
@@ -62,7 +61,7 @@ pub(crate) enum Command {
     /// Show a host's desktop. A host that is not paired gets a request for access. What no option says is taken from
     /// settings.toml, but with --headless.
     Connect(Connect),
-    /// Open a link, `punktfunk://connect/HOST`: the desktop of a paired host, in a window. No link pairs or trusts.
+    /// Open a link, `punktfunk://connect/HOST`: the desktop of a paired host, in the app. No link pairs or trusts.
     Open {
         /// The link. Without one, as from a desktop's menu, the app opens.
         #[arg(value_parser = link)]
@@ -136,35 +135,9 @@ pub(crate) struct Connect {
     #[arg(long, conflicts_with = "headless", value_name = "true|false", num_args = 0..=1, require_equals = true,
         default_missing_value = "true")]
     pub(crate) fullscreen: Option<bool>,
-    /// The pinned host that a link names: that one and no other, and nobody is asked for anything.
-    #[arg(skip)]
-    pub(crate) by_link: Option<Box<KnownHost>>,
     /// What to show over the picture of how it comes. Ctrl+Alt+Shift+S shows the next. Default: `off`.
     #[arg(long, conflicts_with = "headless", value_name = "off|short|full", value_parser = overlay)]
     pub(crate) overlay: Option<Level>,
-}
-
-impl Connect {
-    /// Shows a pinned host that a link names, in a window, and does nothing else.
-    pub(crate) fn by_link(host: KnownHost) -> Self {
-        Self {
-            host: host.label.to_string(),
-            headless: false,
-            frames: None,
-            seconds: None,
-            save: None,
-            wait: false,
-            trust_first_use: false,
-            size: None,
-            fps: None,
-            bitrate: None,
-            sound: None,
-            input_script: None,
-            fullscreen: None,
-            by_link: Some(Box::new(host)),
-            overlay: None,
-        }
-    }
 }
 
 fn sound(text: &str) -> Result<SoundWish, String> {

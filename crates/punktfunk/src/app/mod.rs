@@ -1,6 +1,6 @@
 //! The desktop app: one window, with the pages of [`pf_app`] or a host's picture in it.
 //!
-//! [`Shell`](shell::Shell) has the window and hears all of its events, on the program's first thread; [`Pages`] draws what
+//! [`Shell`] has the window and hears all of its events, on the program's first thread; [`Pages`] draws what
 //! the app shows; [`Errands`] grants what it wishes, on tokio, and tells what came of that as [`Event`]s.
 
 mod errands;
@@ -10,7 +10,7 @@ mod shell;
 
 use std::sync::Arc;
 
-use pf_app::{News, Target};
+use pf_app::{News, Sentence, Target};
 use pf_client::{Client, Failure};
 use pf_gamepad::PadEvent;
 use softbuffer::Context;
@@ -26,18 +26,27 @@ use pads::Pads;
 use pages::Pages;
 use shell::Shell;
 
-/// Runs the app until its person closes it, on the calling thread, which must be the program's first. It visits `target`
-/// at once, if there is one.
+/// What the app begins with.
+pub(crate) enum Start {
+    /// All hosts.
+    Hosts,
+    /// This host's picture, or what stands before it.
+    Visit(Target),
+    /// All hosts, and this to read.
+    Tell(Sentence),
+}
+
+/// Runs the app until its person closes it, on the calling thread, which must be the program's first.
 pub(crate) fn run(
     runtime: &Runtime,
     client: Arc<Client>,
     settings: SettingsFile,
-    target: Option<Target>,
+    start: Start,
 ) -> Result<(), Failure> {
     let events = EventLoop::<Event>::with_user_event().build().map_err(|error| no_window(&error))?;
     let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
     let errands = Errands::start(runtime.handle().clone(), client, events.create_proxy());
-    let mut shell = Shell::new(context, events.create_proxy(), errands, settings, target);
+    let mut shell = Shell::new(context, events.create_proxy(), errands, settings, start);
     events.run_app(&mut shell).map_err(|error| no_window(&error))?;
     shell.finish(runtime)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pf_app::{App, News, Sentence, Settings, StreamSize, Target, UiScale, VisitNews, Wish};
+use pf_app::{App, News, Sentence, Settings, StreamSize, UiScale, VisitNews, Wish};
 use pf_client::{Failure, Wishes};
 use pf_media::picture::Size;
 use softbuffer::Context;
@@ -17,7 +17,7 @@ use winit::{
     window::{Window, WindowAttributes, WindowId},
 };
 
-use super::{Errands, Event, Pads, Pages};
+use super::{Errands, Event, Pads, Pages, Start};
 use crate::{
     settings::SettingsFile,
     window::{Begun, Chord, Drawn, Front, Shown, Sizing, Viewer, screen_size, title},
@@ -51,13 +51,13 @@ struct Screen {
 }
 
 impl Shell {
-    /// The app before its window is there. It visits `target` at once, if there is one.
+    /// The app before its window is there.
     pub(super) fn new(
         context: Context<OwnedDisplayHandle>,
         proxy: EventLoopProxy<Event>,
         errands: Errands,
         file: SettingsFile,
-        target: Option<Target>,
+        start: Start,
     ) -> Self {
         let settings = *file.settings();
         let mut app = App::new(settings);
@@ -65,8 +65,10 @@ impl Shell {
             let what_now = "The app goes on without what cannot be used there, and writes nothing over it.";
             app.hear(News::Problem(Sentence::new(remark, what_now)), Instant::now());
         }
-        if let Some(target) = target {
-            app.visit(target);
+        match start {
+            Start::Hosts => {}
+            Start::Visit(target) => app.visit(target),
+            Start::Tell(sentence) => app.hear(News::Problem(sentence), Instant::now()),
         }
         let pads = Pads::start(proxy.clone());
         Self {

@@ -125,16 +125,13 @@ async fn open(
     wishes: Wishes,
     json: bool,
 ) -> Result<(Session, Value), Failure> {
-    let by_fingerprint = options.by_link.as_ref().map(|host| host.fingerprint.to_string());
-    let found = client.find(by_fingerprint.as_deref().unwrap_or(&options.host)).await?;
+    let found = client.find(&options.host).await?;
     let choice = match client.connect(&found, wishes).await? {
         Connected::Session(session) => return Ok((*session, Value::Null)),
         Connected::Refused { code, .. } if !options.wait => {
             return Err(Failure::Refused { code, retry_after: None });
         }
         Connected::Refused { .. } => None,
-        // It was pinned when the link was opened, and was forgotten since.
-        Connected::Choice { .. } if options.by_link.is_some() => return Err(pairing_required()),
         Connected::Choice { heard, ask, first_use } => Some((heard, ask, first_use)),
     };
     if options.wait {

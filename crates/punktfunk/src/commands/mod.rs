@@ -20,9 +20,8 @@ use pf_store::{ClientStore, DataDir, StoreError};
 use tokio::runtime::Runtime;
 
 use crate::{
-    app,
     cli::{Cli, Command},
-    output::{self, Output},
+    output,
     settings::{SettingsFile, default_path},
 };
 
@@ -48,13 +47,12 @@ pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
         Command::Pair { host, pin } => runtime.block_on(pair::pair(&client, &host, pin, json)),
         Command::Request { host } => runtime.block_on(request::request(&client, &host, json)),
         Command::Connect(options) => connect::connect(&runtime, Arc::clone(&client), options, json, started),
-        Command::Open { link: None } => {
-            app::run(&runtime, Arc::clone(&client), settings(), None).map(|()| Output::nothing())
-        }
-        Command::Open { link: Some(link) } => match open::meant(&client, &link) {
-            Ok(Some(options)) => connect::connect(&runtime, Arc::clone(&client), options, json, started),
-            Ok(None) => return open::refuse(&link, json),
-            Err(failure) => Err(failure),
+        Command::Open { link } => match open::open(&runtime, &client, link.as_ref(), json) {
+            Ok(output) => Ok(output),
+            Err(code) => {
+                runtime.block_on(client.shutdown());
+                return code;
+            }
         },
         Command::Rename { host, label } => hosts::rename(&client, &host, &label),
         Command::Wake { host, to } => runtime.block_on(hosts::wake(&client, &host, to)),

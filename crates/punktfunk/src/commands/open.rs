@@ -1,28 +1,58 @@
-//! `open`: the desktop of a paired host, by a link.
+//! `open`: the app, at the desktop of a paired host where a link names one.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
+use pf_app::{Sentence, Target};
 use pf_base::Code;
 use pf_client::{Client, Failure};
+use tokio::runtime::Runtime;
 
-use crate::{cli::Connect, link::Link, output};
+use crate::{
+    app::{self, Start},
+    link::Link,
+    output::{self, Output},
+};
 
-/// What a link comes to: a look at the one pinned host that goes by what it names. `None` where there is no such host.
-pub(super) fn meant(client: &Client, link: &Link) -> Result<Option<Connect>, Failure> {
+/// Runs the app. What a link cannot open is told in its window, since whoever clicked on it sees no terminal.
+pub(super) fn open(
+    runtime: &Runtime,
+    client: &Arc<Client>,
+    link: Option<&Link>,
+    json: bool,
+) -> Result<Output, ExitCode> {
+    let start = match link {
+        None => Start::Hosts,
+        Some(link) => match meant(client, link) {
+            Ok(Some(target)) => Start::Visit(target),
+            Ok(None) if json => return Err(refuse(link)),
+            Ok(None) => Start::Tell(refusal(link)),
+            Err(failure) => return Err(output::finish(Err((failure, link.host().to_owned())), json)),
+        },
+    };
+    app::run(runtime, Arc::clone(client), super::settings(), start)
+        .map(|()| Output::nothing())
+        .map_err(|failure| output::finish(Err((failure, String::new())), json))
+}
+
+/// The one pinned host that goes by what a link names. `None` where there is no such host.
+fn meant(client: &Client, link: &Link) -> Result<Option<Target>, Failure> {
     match client.the_one(link.host()) {
-        Ok(host) if host.is_pinned() => Ok(Some(Connect::by_link(host))),
+        Ok(host) if host.is_pinned() => Ok(Some(Target::Known(host.fingerprint, host.label))),
         Ok(_) | Err(Failure::NoSuchHost(_)) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
-/// Says that a link does not open what is not pinned.
-pub(super) fn refuse(link: &Link, json: bool) -> ExitCode {
-    // Quoted, and in no command to paste: whoever wrote the link chose the name.
-    let host = format!("{:?}", link.host());
-    let message = format!(
-        "No host that is paired with this machine goes by {host}, and a link neither pairs nor trusts."
-    );
-    let hint = "If you know that host and want it, pair with it by hand: punktfunk pair HOST";
-    output::fail(Code::PairingRequired, &message, hint, json)
+/// That a link does not open what is not pinned. The name is quoted, and in no command to paste: whoever wrote the link
+/// chose it.
+fn refusal(link: &Link) -> Sentence {
+    Sentence::new(
+        format!("No host that is paired with this machine goes by {:?}.", link.host()),
+        "A link neither pairs nor trusts. If you know that host and want it, pair with it by hand.",
+    )
+}
+
+fn refuse(link: &Link) -> ExitCode {
+    let Sentence { message, hint } = refusal(link);
+    output::fail(Code::PairingRequired, &message, &hint, true)
 }

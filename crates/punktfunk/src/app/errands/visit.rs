@@ -187,6 +187,7 @@ impl Visiting {
     async fn find(&self) -> Result<Found, Failure> {
         match &self.target {
             Target::Listed(listed) => self.client.pick(listed),
+            Target::Known(fingerprint, _) => self.client.find(&fingerprint.to_string()).await,
             Target::Typed(text) => self.client.find(text).await,
         }
     }
