@@ -71,6 +71,8 @@ pub enum Wish {
     Wake(Fingerprint),
     /// Keep these settings, and follow them: a session that runs gets what they say of the stream.
     Keep(Settings),
+    /// Close the app.
+    Quit,
 }
 
 /// Something that happened.
@@ -101,6 +103,11 @@ impl App {
             entry_until: None,
             wishes: Vec::new(),
         }
+    }
+
+    /// The app where it cannot begin: it says why, and nothing else.
+    pub fn stopped(why: Sentence) -> Self {
+        Self { page: Page::Stopped(why), ..Self::new(Settings::default()) }
     }
 
     /// Visits a host, as a click on it does.

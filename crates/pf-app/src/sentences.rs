@@ -93,7 +93,7 @@ pub fn sentence(failure: &Failure, host: &str) -> Sentence {
             format!("No connection to {host} came about: {error}."),
             "Check that it is a Punktfunk host of a version like this app's, and try again.".to_owned(),
         ),
-        Failure::Store(error) => (capitalised(&error.to_string()), error.hint()),
+        Failure::Store(error) => (capitalised(&error.to_string()), capitalised(&error.hint())),
         Failure::Machine { .. } => (
             capitalised(&failure.to_string()),
             "Check this machine's memory, disk and limits, and try again.".to_owned(),

@@ -5,8 +5,9 @@ mod forget;
 mod hosts;
 mod rename;
 mod settings;
+mod stopped;
 
-use egui::{Align, Key, Layout, Ui};
+use egui::{Align, Key, Layout, Ui, Vec2};
 use pf_base::{Fingerprint, Timestamp};
 use pf_client::Listed;
 
@@ -14,7 +15,7 @@ use crate::{
     Settings, Target, Wish,
     parts::{Weight, button, dialog, problem},
     sentences::Sentence,
-    theme::PALETTE,
+    theme::{CONTROL, PALETTE},
 };
 pub(crate) use settings::stream_rows;
 
@@ -40,6 +41,8 @@ pub(crate) enum Page {
     Forget { fingerprint: Fingerprint, name: String },
     /// The settings.
     Settings,
+    /// Why the app cannot begin.
+    Stopped(Sentence),
 }
 
 impl Page {
@@ -51,6 +54,7 @@ impl Page {
             Self::Rename { before, .. } => Some(format!("Rename {before}")),
             Self::Forget { name, .. } => Some(format!("Forget {name}?")),
             Self::Settings => Some("Settings".to_owned()),
+            Self::Stopped(_) => Some("Stopped".to_owned()),
         }
     }
 }
@@ -70,13 +74,18 @@ pub(crate) fn show(
     settings: &mut Settings,
     wishes: &mut Vec<Wish>,
 ) -> Option<Target> {
-    if let Page::Hosts = page {
-        return hosts::show(ui, page, shown, wishes);
+    match page {
+        Page::Hosts => return hosts::show(ui, page, shown, wishes),
+        Page::Stopped(why) => {
+            stopped::show(ui, why, wishes);
+            return None;
+        }
+        _ => {}
     }
     let mut chosen = None;
     let mut is_done = ui.input(|input| input.key_pressed(Key::Escape));
     dialog(ui, PALETTE.line, |ui| match page {
-        Page::Hosts => {}
+        Page::Hosts | Page::Stopped(_) => {}
         Page::Add { text } => {
             let (target, done) = add::show(ui, text);
             chosen = target;
@@ -97,5 +106,7 @@ pub(crate) fn show(
 /// Shows a problem at the top of the page, until it is dismissed.
 pub(crate) fn dismissed(ui: &mut Ui, sentence: &Sentence) -> bool {
     problem(ui, sentence);
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| button(ui, Weight::Other, "OK").clicked()).inner
+    let row = Vec2::new(ui.available_width(), CONTROL);
+    let layout = Layout::right_to_left(Align::Center);
+    ui.allocate_ui_with_layout(row, layout, |ui| button(ui, Weight::Other, "OK").clicked()).inner
 }

@@ -232,3 +232,27 @@ fn a_dialog_fits_a_small_window_at_three_times_the_size() {
     person.presses(Key::Enter);
     assert!(matches!(person.wishes()[..], [Wish::Leave]), "the keyboard reaches what is out of sight");
 }
+
+/// A store that cannot be read must be told where its person looks, and that is not a terminal.
+#[test]
+fn an_app_that_cannot_begin_says_why_and_closes() {
+    let why = pf_app::Sentence::new("The store is broken.", "Run punktfunk --restore hosts.");
+    let mut person = Person::at(pf_app::App::stopped(why));
+    person.sees("The store is broken.");
+    person.sees("Run punktfunk --restore hosts.");
+    assert_eq!(person.buttons(), ["Close"]);
+    person.presses(Key::Enter);
+    assert!(matches!(person.wishes()[..], [Wish::Quit]));
+}
+
+/// What went wrong beside a visit stands over the hosts, which can be used all the same, until it is dismissed.
+#[test]
+fn a_problem_stands_over_the_hosts_until_it_is_dismissed() {
+    let mut person = among_hosts();
+    person.hear_of(News::Problem(pf_app::Sentence::new("It could not be woken.", "Wake it by hand.")));
+    person.sees("It could not be woken.");
+    person.sees("Studio");
+    person.looks_like("problem");
+    person.clicks("OK");
+    person.does_not_see("It could not be woken.");
+}

@@ -66,8 +66,8 @@ impl Errands {
             Wish::Pair(pin) => self.order(Order::Pair(pin)),
             Wish::Ask => self.order(Order::Ask),
             Wish::TrustFirstUse => self.order(Order::TrustFirstUse),
-            // Whoever has the window follows them.
-            Wish::Keep(_) => {}
+            // Whoever has the window does these.
+            Wish::Keep(_) | Wish::Quit => {}
             Wish::Rename(fingerprint, name) => self.tell_of(self.client.rename(fingerprint, &name)),
             Wish::Forget(fingerprint) => self.tell_of(self.client.forget(fingerprint)),
             Wish::Wake(fingerprint) => {

@@ -8,12 +8,11 @@ mod pads;
 mod pages;
 mod shell;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
-use pf_app::{News, Sentence, Target};
+use pf_app::{App, News, Sentence, Target};
 use pf_client::{Client, Failure};
 use pf_gamepad::PadEvent;
-use softbuffer::Context;
 use tokio::runtime::Runtime;
 use winit::event_loop::EventLoop;
 
@@ -43,12 +42,33 @@ pub(crate) fn run(
     settings: SettingsFile,
     start: Start,
 ) -> Result<(), Failure> {
-    let events = EventLoop::<Event>::with_user_event().build().map_err(|error| no_window(&error))?;
-    let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
+    let events = event_loop()?;
+    let mut app = App::new(*settings.settings());
+    for remark in settings.remarks().into_iter().take(1) {
+        let what_now = "The app goes on without what cannot be used there, and writes nothing over it.";
+        app.hear(News::Problem(Sentence::new(remark, what_now)), Instant::now());
+    }
+    match start {
+        Start::Hosts => {}
+        Start::Visit(target) => app.visit(target),
+        Start::Tell(sentence) => app.hear(News::Problem(sentence), Instant::now()),
+    }
     let errands = Errands::start(runtime.handle().clone(), client, events.create_proxy());
-    let mut shell = Shell::new(context, events.create_proxy(), errands, settings, start);
+    let mut shell = Shell::new(&events, app, Some(errands), settings)?;
     events.run_app(&mut shell).map_err(|error| no_window(&error))?;
     shell.finish(runtime)
+}
+
+/// Tells in a window why the app cannot begin, on the calling thread, which must be the program's first.
+pub(crate) fn tell(runtime: &Runtime, settings: SettingsFile, why: Sentence) -> Result<(), Failure> {
+    let events = event_loop()?;
+    let mut shell = Shell::new(&events, App::stopped(why), None, settings)?;
+    events.run_app(&mut shell).map_err(|error| no_window(&error))?;
+    shell.finish(runtime)
+}
+
+fn event_loop() -> Result<EventLoop<Event>, Failure> {
+    EventLoop::with_user_event().build().map_err(|error| no_window(&error))
 }
 
 /// What the window is told from elsewhere.

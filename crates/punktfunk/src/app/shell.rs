@@ -13,21 +13,21 @@ use winit::{
     application::ApplicationHandler,
     dpi::LogicalSize,
     event::{DeviceEvent, DeviceId, WindowEvent},
-    event_loop::{ActiveEventLoop, ControlFlow, EventLoopProxy, OwnedDisplayHandle},
+    event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy, OwnedDisplayHandle},
     window::{Window, WindowAttributes, WindowId},
 };
 
-use super::{Errands, Event, Pads, Pages, Start};
+use super::{Errands, Event, Pads, Pages};
 use crate::{
     settings::SettingsFile,
-    window::{Begun, Chord, Drawn, Front, Shown, Sizing, Viewer, screen_size, title},
+    window::{Begun, Chord, Drawn, Front, Shown, Sizing, Viewer, no_window, screen_size, title},
 };
 
 /// The app, with its window.
 pub(super) struct Shell {
     context: Context<OwnedDisplayHandle>,
     proxy: EventLoopProxy<Event>,
-    errands: Errands,
+    errands: Option<Errands>,
     app: App,
     viewer: Viewer,
     pads: Pads,
@@ -39,6 +39,8 @@ pub(super) struct Shell {
     watched: Option<u32>,
     /// The window's title, as it was set.
     title: String,
+    /// Whether its person closed it.
+    is_done: bool,
     failure: Option<Failure>,
 }
 
@@ -51,44 +53,38 @@ struct Screen {
 }
 
 impl Shell {
-    /// The app before its window is there.
+    /// The app before its window is there; without `errands` it can only be looked at and closed.
     pub(super) fn new(
-        context: Context<OwnedDisplayHandle>,
-        proxy: EventLoopProxy<Event>,
-        errands: Errands,
+        events: &EventLoop<Event>,
+        app: App,
+        errands: Option<Errands>,
         file: SettingsFile,
-        start: Start,
-    ) -> Self {
-        let settings = *file.settings();
-        let mut app = App::new(settings);
-        if let Some(remark) = file.remarks().into_iter().next() {
-            let what_now = "The app goes on without what cannot be used there, and writes nothing over it.";
-            app.hear(News::Problem(Sentence::new(remark, what_now)), Instant::now());
-        }
-        match start {
-            Start::Hosts => {}
-            Start::Visit(target) => app.visit(target),
-            Start::Tell(sentence) => app.hear(News::Problem(sentence), Instant::now()),
-        }
+    ) -> Result<Self, Failure> {
+        let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
+        let proxy = events.create_proxy();
+        let overlay = app.settings().overlay;
         let pads = Pads::start(proxy.clone());
-        Self {
+        Ok(Self {
             context,
             proxy,
             errands,
             app,
-            viewer: Viewer::new(settings.overlay),
+            viewer: Viewer::new(overlay),
             pads,
             file,
             screen: None,
             watched: None,
             title: String::new(),
+            is_done: false,
             failure: None,
-        }
+        })
     }
 
     /// Ends what goes on, once the window is gone.
     pub(super) fn finish(self, runtime: &Runtime) -> Result<(), Failure> {
-        runtime.block_on(self.errands.finish());
+        if let Some(errands) = self.errands {
+            runtime.block_on(errands.finish());
+        }
         self.failure.map_or(Ok(()), Err)
     }
 
@@ -122,7 +118,9 @@ impl Shell {
         let Some(Screen { shown, pages, .. }) = &mut self.screen else { return };
         let settings = self.app.settings();
         let (wishes, sizing) = stream(settings, shown.size());
-        self.errands.set_stream(wishes, sizing);
+        if let Some(errands) = &self.errands {
+            errands.set_stream(wishes, sizing);
+        }
         self.viewer.change(wishes, sizing);
         self.viewer.set_overlay(settings.overlay);
         pages.set_scale(match settings.ui_scale {
@@ -177,10 +175,15 @@ impl Shell {
     /// Does what follows from what the app was told: its wishes, its title, and whose the keyboard is.
     fn follow_app(&mut self) {
         for wish in self.app.take_wishes() {
-            if let Wish::Keep(settings) = wish {
-                self.keep(settings);
+            match wish {
+                Wish::Keep(settings) => self.keep(settings),
+                Wish::Quit => self.is_done = true,
+                wish => {
+                    if let Some(errands) = &mut self.errands {
+                        errands.grant(wish);
+                    }
+                }
             }
-            self.errands.grant(wish);
         }
         let picture_of = self.app.shows_picture();
         let Some(screen) = &mut self.screen else { return };
@@ -299,7 +302,9 @@ impl ApplicationHandler<Event> for Shell {
                 shown.resized(Instant::now(), Size::new(size.width, size.height));
                 // What the next session asks for. One that runs follows once the window has come to rest.
                 let (wishes, sizing) = stream(self.app.settings(), shown.size());
-                self.errands.set_stream(wishes, sizing);
+                if let Some(errands) = &self.errands {
+                    errands.set_stream(wishes, sizing);
+                }
             }
             _ => {}
         }
@@ -332,6 +337,9 @@ impl ApplicationHandler<Event> for Shell {
     }
 
     fn about_to_wait(&mut self, events: &ActiveEventLoop) {
+        if self.is_done {
+            events.exit();
+        }
         let now = Instant::now();
         if self.app.due().is_some_and(|due| due <= now) {
             self.app.poll(now);

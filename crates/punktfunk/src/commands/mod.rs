@@ -37,7 +37,12 @@ pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
     };
     let client = match runtime.block_on(async { open(&cli) }) {
         Ok(client) => Arc::new(client),
-        Err(failure) => return output::finish(Err((failure, String::new())), json),
+        Err(failure) => {
+            if matches!(cli.command, None | Some(Command::Open { .. })) && !json {
+                open::tell(&runtime, &failure);
+            }
+            return output::finish(Err((failure, String::new())), json);
+        }
     };
     let command = cli.command.unwrap_or(Command::Open { link: None });
     let host = named_host(&command);

@@ -34,6 +34,14 @@ pub(super) fn open(
         .map_err(|failure| output::finish(Err((failure, String::new())), json))
 }
 
+/// Tells in a window, too, why the app cannot begin: whoever started it from a menu sees no terminal.
+pub(super) fn tell(runtime: &Runtime, failure: &Failure) {
+    let told = app::tell(runtime, super::settings(), pf_app::sentence(failure, "The host"));
+    if let Err(error) = told {
+        tracing::debug!(%error, "there is no window to tell it in");
+    }
+}
+
 /// The one pinned host that goes by what a link names. `None` where there is no such host.
 fn meant(client: &Client, link: &Link) -> Result<Option<Target>, Failure> {
     match client.the_one(link.host()) {
