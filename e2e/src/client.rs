@@ -74,6 +74,12 @@ impl ClientInstall {
         Running::start(self.command().arg("--json").args(arguments))
     }
 
+    /// Starts a command, with `--json` and more variables of the environment.
+    pub fn spawn_with(&self, environment: &[(&str, String)], arguments: &[&str]) -> Running {
+        let environment = environment.iter().map(|(name, value)| (name, value));
+        Running::start(self.command().envs(environment).arg("--json").args(arguments))
+    }
+
     /// Pairs by PIN, which must go well.
     #[track_caller]
     pub fn pair(&self, address: &str, pin: &str) {

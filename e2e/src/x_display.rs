@@ -95,6 +95,18 @@ impl XDisplay {
     /// # Panics
     /// When the server is gone.
     pub fn window(&self, title: &str) -> Option<TopLevel> {
+        self.window_where(|called| called.contains(title))
+    }
+
+    /// The first visible window that is called just so, if there is one by now.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn window_called(&self, title: &str) -> Option<TopLevel> {
+        self.window_where(|called| called == title)
+    }
+
+    fn window_where(&self, is_meant: impl Fn(&str) -> bool) -> Option<TopLevel> {
         let canvas = Canvas::open(&self.name());
         let connection = &canvas.connection;
         let tree = connection.query_tree(canvas.root).ok()?.reply().ok()?;
@@ -109,7 +121,7 @@ impl XDisplay {
             );
             let text = text.ok()?.reply().ok()?.value;
             let attributes = connection.get_window_attributes(*window).ok()?.reply().ok()?;
-            let is_named = String::from_utf8_lossy(&text).contains(title);
+            let is_named = is_meant(&String::from_utf8_lossy(&text));
             Some(is_named && attributes.map_state == MapState::VIEWABLE)
         };
         tree.children.into_iter().find(|window| is_it(window) == Some(true)).map(TopLevel)

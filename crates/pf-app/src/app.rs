@@ -32,6 +32,8 @@ pub struct App {
     has_menu: bool,
     /// Until when a session that opened shows its keys.
     entry_until: Option<Instant>,
+    /// What the window was called when it was shown last.
+    shown_title: String,
     wishes: Vec<Wish>,
 }
 
@@ -101,6 +103,7 @@ impl App {
             settings,
             has_menu: false,
             entry_until: None,
+            shown_title: String::new(),
             wishes: Vec::new(),
         }
     }
@@ -164,6 +167,12 @@ impl App {
     pub fn show(&mut self, ui: &mut Ui, now: Instant, today: Timestamp) {
         let mut wishes = Vec::new();
         let before = self.settings;
+        // On another page nothing has the keyboard yet, so that its default button gets it before the next key.
+        let title = self.title();
+        if self.shown_title != title {
+            ui.memory_mut(|memory| memory.focused().map(|focused| memory.surrender_focus(focused)));
+            self.shown_title = title;
+        }
         match &mut self.visit {
             Some(Visit { host, stage: Stage::Reconnecting(state), .. }) => {
                 stream::reconnecting(ui, host, state, now, &mut wishes);
@@ -254,6 +263,11 @@ impl App {
         self.visit
             .as_ref()
             .is_some_and(|visit| matches!(visit.stage, Stage::Opening | Stage::Reconnecting(_)))
+    }
+
+    /// Whether a lost session is being taken up again.
+    pub fn is_reconnecting(&self) -> bool {
+        self.visit.as_ref().is_some_and(|visit| matches!(visit.stage, Stage::Reconnecting(_)))
     }
 
     /// Opens the menu over the picture, or closes it.

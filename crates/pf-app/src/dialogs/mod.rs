@@ -46,6 +46,7 @@ pub(crate) fn heading(visit: &Visit) -> String {
     let host = &visit.host;
     match &visit.stage {
         Stage::Reaching => format!("Reaching {host}"),
+        Stage::Pair(page) if page.is_trying => format!("Pairing with {host}"),
         Stage::Pair(_) => format!("Pair with {host}"),
         Stage::Asking => format!("Asking {host}"),
         Stage::Waiting(_) => format!("Waiting for the owner of {host}"),

@@ -84,7 +84,11 @@ pub(crate) fn pin_entry(ui: &mut Ui, text: &mut PinText, digits: Option<PinDigit
             ui.painter().rect_filled(line, 0.0, PALETTE.accent);
         }
     }
-    response.widget_info(|| WidgetInfo::text_edit(true, "", text.0.as_str(), "The PIN that the host shows"));
+    response.widget_info(|| {
+        // How many digits there are, and not which: whatever reads the screen aloud may be heard by others.
+        let typed = "•".repeat(text.0.len());
+        WidgetInfo::text_edit(true, "", typed, "The PIN that the host shows")
+    });
     response
 }
 

@@ -34,22 +34,24 @@ impl Pads {
         Self { _watch: watch.ok(), held: BTreeMap::new(), navigator: Navigator::default() }
     }
 
-    /// Something happened to a gamepad; the host gets it, where its `controls` are there.
-    pub(super) fn handle(&mut self, event: PadEvent, controls: Option<&Controls>, now: Instant) {
+    /// Something happened to a gamepad. The host whose `controls` these are knows at once that one comes or goes; what is
+    /// done with it is only for the host while `is_for_host`.
+    pub(super) fn handle(
+        &mut self,
+        event: PadEvent,
+        controls: Option<&Controls>,
+        is_for_host: bool,
+        now: Instant,
+    ) {
         match event {
             PadEvent::Plugged { pad, state, .. } => {
                 if let Some(controls) = controls {
-                    plug_in(controls, pad, &state);
+                    controls.plug(pad, true);
                 }
-                self.held.insert(pad, state);
-                self.navigator.handle(now, pad, &state);
+                self.change(pad, state, controls.filter(|_| is_for_host), now);
             }
             PadEvent::Changed { pad, state } => {
-                if let Some(controls) = controls {
-                    tell(controls, pad, &state);
-                }
-                self.held.insert(pad, state);
-                self.navigator.handle(now, pad, &state);
+                self.change(pad, state, controls.filter(|_| is_for_host), now);
             }
             PadEvent::Unplugged { pad } => {
                 if let Some(controls) = controls {
@@ -62,10 +64,19 @@ impl Pads {
         }
     }
 
+    fn change(&mut self, pad: Pad, state: PadState, controls: Option<&Controls>, now: Instant) {
+        if let Some(controls) = controls {
+            tell(controls, pad, &state);
+        }
+        self.held.insert(pad, state);
+        self.navigator.handle(now, pad, &state);
+    }
+
     /// A session begins: it gets every gamepad that is there.
     pub(super) fn plug_all_in(&self, controls: &Controls) {
         for (pad, state) in &self.held {
-            plug_in(controls, *pad, state);
+            controls.plug(*pad, true);
+            tell(controls, *pad, state);
         }
     }
 
@@ -86,11 +97,6 @@ impl Pads {
     pub(super) fn due(&self) -> Option<Instant> {
         self.navigator.next_deadline()
     }
-}
-
-fn plug_in(controls: &Controls, pad: Pad, state: &PadState) {
-    controls.plug(pad, true);
-    tell(controls, pad, state);
 }
 
 fn tell(controls: &Controls, pad: Pad, state: &PadState) {

@@ -27,6 +27,8 @@ pub(super) struct Pages {
     primitives: Vec<ClippedPrimitive>,
     textures: TexturesDelta,
     pixels_per_point: f32,
+    /// How long what was laid out stands.
+    delay: Option<Duration>,
     due: Option<Instant>,
 }
 
@@ -46,6 +48,7 @@ impl Pages {
             primitives: Vec::new(),
             textures: TexturesDelta::default(),
             pixels_per_point: 1.0,
+            delay: None,
             due: None,
         }
     }
@@ -93,14 +96,36 @@ impl Pages {
     /// Lays the pages out as the app is now.
     pub(super) fn lay_out(&mut self, window: &Window, app: &mut App, now: Instant) {
         let today = Timestamp::EPOCH + std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let input = self.state.take_egui_input(window);
-        let output = self.context.run_ui(input, |ui| app.show(ui, now, today));
+        let mut input = self.state.take_egui_input(window);
+        // Key by key: egui moves the focus once in each pass, and a hand on Tab or a gamepad is faster than a busy machine.
+        let mut events = std::mem::take(&mut input.events).into_iter().peekable();
+        loop {
+            let mut has_key = false;
+            let of_pass = std::iter::from_fn(|| {
+                let is_press = matches!(events.peek()?, egui::Event::Key { pressed: true, .. });
+                if is_press && std::mem::replace(&mut has_key, true) { None } else { events.next() }
+            });
+            let of_pass = egui::RawInput { events: of_pass.collect(), ..input.clone() };
+            let title = app.title();
+            self.pass(window, of_pass, |ui| app.show(ui, now, today));
+            if app.title() != title {
+                // Another page: it is there, with the keyboard where it belongs, before its title is and the next key.
+                self.pass(window, input.clone(), |ui| app.show(ui, now, today));
+            }
+            if events.peek().is_none() {
+                break;
+            }
+        }
+        self.due = self.delay.and_then(|delay| now.checked_add(delay.max(LEAST_PAUSE)));
+    }
+
+    fn pass(&mut self, window: &Window, input: egui::RawInput, show: impl FnMut(&mut egui::Ui)) {
+        let output = self.context.run_ui(input, show);
         self.state.handle_platform_output(window, output.platform_output);
         self.pixels_per_point = output.pixels_per_point;
         self.primitives = self.context.tessellate(output.shapes, output.pixels_per_point);
         self.textures.append(output.textures_delta);
-        let delay = output.viewport_output.get(&ViewportId::ROOT).map(|viewport| viewport.repaint_delay);
-        self.due = delay.and_then(|delay| now.checked_add(delay.max(LEAST_PAUSE)));
+        self.delay = output.viewport_output.get(&ViewportId::ROOT).map(|viewport| viewport.repaint_delay);
     }
 
     /// Draws what was laid out over what the canvas has.

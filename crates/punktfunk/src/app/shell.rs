@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pf_app::{App, News, Sentence, Settings, StreamSize, UiScale, VisitNews, Wish};
+use pf_app::{App, Level, News, Sentence, Settings, StreamSize, UiScale, VisitNews, Wish};
 use pf_client::{Failure, Wishes};
 use pf_media::picture::Size;
 use softbuffer::Context;
@@ -37,6 +37,8 @@ pub(super) struct Shell {
     screen: Option<Screen>,
     /// The visit whose session is shown.
     watched: Option<u32>,
+    /// How much the settings said last to show over the picture; a chord may have changed it since.
+    overlay: Level,
     /// The window's title, as it was set.
     title: String,
     /// Whether its person closed it.
@@ -70,6 +72,7 @@ impl Shell {
             errands,
             app,
             viewer: Viewer::new(overlay),
+            overlay,
             pads,
             file,
             screen: None,
@@ -122,7 +125,10 @@ impl Shell {
             errands.set_stream(wishes, sizing);
         }
         self.viewer.change(wishes, sizing);
-        self.viewer.set_overlay(settings.overlay);
+        if self.overlay != settings.overlay {
+            self.overlay = settings.overlay;
+            self.viewer.set_overlay(settings.overlay);
+        }
         pages.set_scale(match settings.ui_scale {
             UiScale::Auto => 1.0,
             UiScale::Times(times) => times / shown.scale() as f32,
@@ -265,9 +271,9 @@ impl ApplicationHandler<Event> for Shell {
             Event::News(news) => self.app.hear(news, Instant::now()),
             Event::Begun(number, begun, front) => self.begin(number, *begun, front),
             Event::Pad(event) => {
-                let controls = self.viewer.controls().filter(|_| self.is_for_host());
-                self.pads.handle(event, controls, Instant::now());
-                self.step();
+                let (is_for_host, now) = (self.is_for_host(), Instant::now());
+                self.pads.handle(event, self.viewer.controls(), is_for_host, now);
+                return self.step();
             }
             Event::Ended(number) => {
                 if let Some(screen) = self.screen.as_ref().filter(|_| self.watched == Some(number)) {
@@ -322,7 +328,12 @@ impl ApplicationHandler<Event> for Shell {
             }
             self.follow_app();
         } else {
-            self.viewer.note_modifiers(&event);
+            match self.viewer.note_keys(&event).filter(|_| self.app.shows_picture().is_some()) {
+                Some(Chord::Menu) if !self.app.is_reconnecting() => self.app.toggle_menu(),
+                Some(Chord::Leave) => self.app.leave(),
+                Some(Chord::FullScreen) => shown.toggle_full_screen(),
+                _ => {}
+            }
             if pages.handle(shown.window(), &event) {
                 *is_stale = true;
                 shown.window().request_redraw();

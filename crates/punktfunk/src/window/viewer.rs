@@ -128,13 +128,10 @@ impl Viewer {
 
     /// Takes in what happened in the window; a chord is for the caller, who [obeys](Self::obey) or leaves it.
     pub(crate) fn handle(&mut self, event: &WindowEvent, shown: &mut Shown) -> Option<Chord> {
-        self.note_modifiers(event);
         if let WindowEvent::Focused(false) = event {
             self.leave(shown);
         }
-        if let WindowEvent::KeyboardInput { event, .. } = event
-            && let Some(chord) = chord(self.modifiers, event)
-        {
+        if let Some(chord) = self.note_keys(event) {
             return Some(chord);
         }
         let Some(begun) = &mut self.begun else { return None };
@@ -158,10 +155,15 @@ impl Viewer {
         None
     }
 
-    /// Takes in which modifiers are held, also while the window's keys are for something else.
-    pub(crate) fn note_modifiers(&mut self, event: &WindowEvent) {
-        if let WindowEvent::ModifiersChanged(modifiers) = event {
-            self.modifiers = modifiers.state();
+    /// Takes in which modifiers are held, also while the window's keys are for something else; the chord, if it is one.
+    pub(crate) fn note_keys(&mut self, event: &WindowEvent) -> Option<Chord> {
+        match event {
+            WindowEvent::ModifiersChanged(modifiers) => {
+                self.modifiers = modifiers.state();
+                None
+            }
+            WindowEvent::KeyboardInput { event, .. } => chord(self.modifiers, event),
+            _ => None,
         }
     }
 

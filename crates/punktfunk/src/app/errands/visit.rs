@@ -186,6 +186,10 @@ impl Visiting {
 
     async fn find(&self) -> Result<Found, Failure> {
         match &self.target {
+            // What its adverts said when it was picked may be long ago.
+            Target::Listed(listed) if self.found.is_some() && listed.is_pinned() => {
+                self.client.find(&listed.fingerprint().map(|key| key.to_string()).unwrap_or_default()).await
+            }
             Target::Listed(listed) => self.client.pick(listed),
             Target::Known(fingerprint, _) => self.client.find(&fingerprint.to_string()).await,
             Target::Typed(text) => self.client.find(text).await,

@@ -1,0 +1,253 @@
+//! The desktop app: the real program in a window of a real X server, used by keyboard alone, against real hosts.
+//!
+//! A page is known by the window's title, a picture by the time code in it, and trust by what the client's commands say
+//! once the app is closed.
+
+#![expect(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
+
+use pf_e2e::{
+    ClientInstall, Host, Running, another_pin, until,
+    x_display::{TopLevel, XDisplay},
+    x_program::{Told, XProgram},
+};
+use pf_media::picture::Size;
+use tempfile::TempDir;
+
+/// The screen that the app is on: its window fits, and the picture is not scaled.
+const SCREEN: Size = Size::new(1280, 800);
+
+const TAB: u32 = 0xFF09;
+const ENTER: u32 = 0xFF0D;
+const ESCAPE: u32 = 0xFF1B;
+const SHIFT: u32 = 0xFFE1;
+
+/// The app on a screen of its own.
+struct App {
+    screen: XDisplay,
+    program: Running,
+    _config: TempDir,
+}
+
+impl App {
+    /// Starts the app of an install, and waits for its grid of hosts.
+    fn of(client: &ClientInstall) -> Self {
+        let screen = XDisplay::start(SCREEN);
+        let config = tempfile::tempdir().unwrap();
+        let environment =
+            [("DISPLAY", screen.name()), ("XDG_CONFIG_HOME", config.path().to_str().unwrap().to_owned())];
+        let program = client.spawn_with(&environment, &[]);
+        let app = Self { screen, program, _config: config };
+        app.await_page("Punktfunk");
+        app
+    }
+
+    /// Waits until the window is called so.
+    fn await_page(&self, title: &str) -> TopLevel {
+        until(&format!("a window called {title:?}"), || self.screen.window_called(title))
+    }
+
+    fn press(&self, keys: &[u32]) {
+        let window = until("the app's window", || self.screen.window("Punktfunk"));
+        self.screen.press(window, keys);
+    }
+
+    fn types(&self, text: &str) {
+        for letter in text.chars() {
+            match letter {
+                ':' => self.press(&[SHIFT, u32::from(':')]),
+                letter => self.press(&[u32::from(letter)]),
+            }
+        }
+    }
+
+    /// Names a host by hand, as its person does who knows where it is.
+    fn add(&self, host: &Host) {
+        self.press(&[TAB]);
+        self.press(&[ENTER]);
+        self.await_page("Add a host – Punktfunk");
+        self.types(&named(host));
+        self.press(&[ENTER]);
+    }
+
+    /// Activates the first host of the grid.
+    fn visit_first(&self) {
+        for _ in 0..3 {
+            self.press(&[TAB]);
+        }
+        self.press(&[ENTER]);
+    }
+
+    /// Waits for pictures of the host that was named so, which go on.
+    fn await_pictures(&self, host: &str) -> TopLevel {
+        let window = self.await_page(&format!("{host} – Punktfunk"));
+        let first = until("a time code", || self.screen.read_time_code(window)).frame;
+        until("a later time code", || self.screen.read_time_code(window).filter(|code| code.frame > first));
+        window
+    }
+
+    /// Closes the window, as its title bar does; the program must end well.
+    fn close(mut self) {
+        let window = until("the app's window", || self.screen.window("Punktfunk"));
+        self.screen.close(window);
+        assert_eq!(self.program.exit(), 0, "{}", self.program.stderr());
+    }
+}
+
+/// R4: by PIN through the window alone; and from then on with one activation, by the pin that it left.
+#[test]
+fn r4_a_host_is_paired_by_pin_in_the_window_and_reconnects_with_one_activation() {
+    let host = Host::serve().start();
+    let pin = host.arm(&[]);
+    let client = ClientInstall::new("couch");
+    let app = App::of(&client);
+    app.add(&host);
+    app.await_page(&format!("Pair with {} – Punktfunk", named(&host)));
+    app.types(&pin);
+    app.press(&[ENTER]);
+    app.await_pictures(&named(&host));
+    app.close();
+    assert_eq!(client.state_of(host.fingerprint()).as_deref(), Some("paired"));
+
+    let app = App::of(&client);
+    app.visit_first();
+    app.await_pictures("desk");
+    app.close();
+}
+
+/// R4: a wrong PIN is no success: it pairs nothing on either side, is spent, and leaves its person on the page.
+#[test]
+fn r4_a_wrong_pin_in_the_window_pairs_nothing() {
+    let host = Host::serve().start();
+    let wrong = another_pin(&host.arm(&[]));
+    let client = ClientInstall::new("couch");
+    let app = App::of(&client);
+    app.add(&host);
+    let page = format!("Pair with {} – Punktfunk", named(&host));
+    app.await_page(&page);
+    app.types(&wrong);
+    app.press(&[ENTER]);
+    until("a spent PIN", || host.events().iter().any(|event| event.contains("wrong")).then_some(()));
+    app.await_page(&page);
+    app.close();
+    assert!(host.devices().is_empty());
+    assert!(!client.has_pin());
+}
+
+/// R5: the owner's yes leads to the picture without another key; the no says so.
+#[test]
+fn r5_asking_in_the_window_waits_and_goes_on_by_itself() {
+    let host = Host::serve().start();
+    let client = ClientInstall::new("couch");
+    let app = App::of(&client);
+    for answer in ["deny", "approve"] {
+        app.add(&host);
+        app.await_page(&format!("Pair with {} – Punktfunk", named(&host)));
+        // Past the field, and *Cancel*: *Pair with PIN* cannot be pressed without one.
+        app.press(&[TAB]);
+        app.press(&[TAB]);
+        app.press(&[ENTER]);
+        app.await_page(&format!("Waiting for the owner of {} – Punktfunk", named(&host)));
+        let request = host.await_request("a request", |request| request["name"] == "couch");
+        host.ctl(&[answer, &request["id"].to_string()]);
+        if answer == "deny" {
+            app.await_page(&format!("Not connected to {} – Punktfunk", named(&host)));
+            app.press(&[ESCAPE]);
+            app.await_page("Punktfunk");
+        }
+    }
+    app.await_pictures(&named(&host));
+    app.close();
+    assert_eq!(client.state_of(host.fingerprint()).as_deref(), Some("approved"));
+}
+
+/// R3: another machine answers in the host's place. Enter, out of habit, leads nowhere, and the pin stays.
+#[test]
+fn r3_an_impostor_in_the_hosts_place_is_an_alarm_in_the_window() {
+    let host = Host::m3().start();
+    let client = ClientInstall::new("couch");
+    client.pair(&host.address(), &host.pin());
+    let old = host.fingerprint().to_owned();
+    let impostor = host.into_setup().installed_anew().start();
+    let app = App::of(&client);
+    app.visit_first();
+    app.await_page("STOP: desk has changed – Punktfunk");
+    app.press(&[ENTER]);
+    app.await_page("Punktfunk");
+    app.close();
+    assert_eq!(client.state_of(&old).as_deref(), Some("paired"));
+    assert_eq!(client.state_of(impostor.fingerprint()), None);
+}
+
+/// R7, R3: a device that is removed loses its picture at once, and is shown how it may come back.
+#[test]
+fn r3_a_removed_device_is_told_in_the_window_and_comes_back_by_pin() {
+    let host = Host::serve().start();
+    let client = ClientInstall::new("couch");
+    client.pair(&host.address(), &host.arm(&[]));
+    let fingerprint = client.fingerprint();
+    let app = App::of(&client);
+    app.visit_first();
+    app.await_pictures("desk");
+    host.ctl(&["remove", &fingerprint]);
+    app.await_page("Pair with desk – Punktfunk");
+    app.types(&host.arm(&[]));
+    app.press(&[ENTER]);
+    app.await_pictures("desk");
+    app.close();
+}
+
+/// A host that was killed is no end: the app is back in the picture by itself, without a key.
+#[test]
+fn the_app_comes_back_by_itself_after_the_host_was_killed() {
+    let host = Host::m3().start();
+    let client = ClientInstall::new("couch");
+    client.pair(&host.address(), &host.pin());
+    let app = App::of(&client);
+    app.visit_first();
+    app.await_pictures("desk");
+    let _host = host.killed_and_started_again();
+    app.await_page("Reconnecting to desk – Punktfunk");
+    app.await_pictures("desk");
+    app.close();
+}
+
+/// What is typed over the picture is typed at the host, and a window that is closed in the middle of a key leaves nothing
+/// pressed there.
+#[test]
+fn keys_reach_the_host_and_a_closed_window_leaves_none_of_them_down() {
+    let display = XDisplay::start(Size::new(640, 480));
+    let host = Host::m3().source("x11").env("DISPLAY", &display.name()).start();
+    let client = ClientInstall::new("couch");
+    client.pair(&host.address(), &host.pin());
+    let mut program = XProgram::open(&display);
+    let app = App::of(&client);
+    app.visit_first();
+    let window = app.await_page("desk – Punktfunk");
+    app.types("dear editor");
+    let typed = program.hear("what was typed", |told| {
+        let typed: String = told.iter().filter_map(|told| pressed(*told)).collect();
+        (typed.len() >= "dear editor".len()).then_some(typed)
+    });
+    assert_eq!(typed, "dear editor");
+
+    app.screen.focus(window);
+    app.screen.strike(A, true);
+    until("a key that is down", || program.held().0.contains(&A).then_some(()));
+    app.close();
+    until("a key that is up", || program.held().0.is_empty().then_some(()));
+}
+
+/// A host as it is typed in the app. Of a name that lost a letter on its way nobody is dialled; of an address somebody is.
+fn named(host: &Host) -> String {
+    format!("localhost:{}", host.socket_address().port())
+}
+
+/// By which number X knows the place of A.
+const A: u8 = 38;
+
+fn pressed(told: Told) -> Option<char> {
+    match told {
+        Told::Key { types, pressed: true, .. } => types,
+        _ => None,
+    }
+}
