@@ -266,7 +266,8 @@ impl ApplicationHandler<Event> for Shell {
                 // Not left for the next redraw, which the display server may put off.
                 let drawn = self.show_newest(number);
                 self.give_up_on(drawn, events);
-                return;
+                // What lay over it may have been laid out with it.
+                return self.follow_app();
             }
             Event::News(news) => self.app.hear(news, Instant::now()),
             Event::Begun(number, begun, front) => self.begin(number, *begun, front),
@@ -316,7 +317,11 @@ impl ApplicationHandler<Event> for Shell {
         }
         if is_for_host {
             match self.viewer.handle(&event, shown) {
-                Some(Chord::Leave) => self.app.leave(),
+                Some(Chord::Leave) => {
+                    self.app.leave();
+                    *is_stale = true;
+                    shown.window().request_redraw();
+                }
                 Some(Chord::Menu) => {
                     self.viewer.leave(shown);
                     self.app.toggle_menu();
