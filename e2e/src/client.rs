@@ -13,7 +13,7 @@ use crate::{Outcome, Running, program, until};
 /// An install of the client program, in a directory of its own.
 #[derive(Debug)]
 pub struct ClientInstall {
-    _temp: TempDir,
+    temp: TempDir,
     data_dir: PathBuf,
     name: String,
     environment: Vec<(String, String)>,
@@ -24,7 +24,7 @@ impl ClientInstall {
     pub fn new(name: &str) -> Self {
         let temp = tempfile::Builder::new().prefix("pf-e2e-client-").tempdir().unwrap();
         let data_dir = temp.path().join("data");
-        Self { _temp: temp, data_dir, name: name.to_owned(), environment: Vec::new() }
+        Self { temp: temp, data_dir, name: name.to_owned(), environment: Vec::new() }
     }
 
     /// Keeps its data in this directory, and not in one of its own.
@@ -74,10 +74,9 @@ impl ClientInstall {
         Running::start(self.command().arg("--json").args(arguments))
     }
 
-    /// Starts a command, with `--json` and more variables of the environment.
-    pub fn spawn_with(&self, environment: &[(&str, String)], arguments: &[&str]) -> Running {
-        let environment = environment.iter().map(|(name, value)| (name, value));
-        Running::start(self.command().envs(environment).arg("--json").args(arguments))
+    /// Starts the app, with more variables of the environment.
+    pub fn spawn_app(&self, environment: &[(&str, String)]) -> Running {
+        Running::start(self.command().envs(environment.iter().map(|(name, value)| (name, value))))
     }
 
     /// Pairs by PIN, which must go well.
@@ -128,6 +127,8 @@ impl ClientInstall {
     fn command(&self) -> Command {
         let mut command = Command::new(program("punktfunk"));
         command.arg("--data-dir").arg(&self.data_dir).args(["--name", &self.name]);
+        // Not what somebody has set who runs the tests.
+        command.env("XDG_CONFIG_HOME", self.temp.path().join("config"));
         command.envs(self.environment.iter().cloned());
         command
     }

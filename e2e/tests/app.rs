@@ -3,15 +3,12 @@
 //! A page is known by the window's title, a picture by the time code in it, and trust by what the client's commands say
 //! once the app is closed.
 
-#![expect(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
-
 use pf_e2e::{
     ClientInstall, Host, Running, another_pin, until,
     x_display::{TopLevel, XDisplay},
     x_program::{Told, XProgram},
 };
 use pf_media::picture::Size;
-use tempfile::TempDir;
 
 /// The screen that the app is on: its window fits, and the picture is not scaled.
 const SCREEN: Size = Size::new(1280, 800);
@@ -25,18 +22,14 @@ const SHIFT: u32 = 0xFFE1;
 struct App {
     screen: XDisplay,
     program: Running,
-    _config: TempDir,
 }
 
 impl App {
     /// Starts the app of an install, and waits for its grid of hosts.
     fn of(client: &ClientInstall) -> Self {
         let screen = XDisplay::start(SCREEN);
-        let config = tempfile::tempdir().unwrap();
-        let environment =
-            [("DISPLAY", screen.name()), ("XDG_CONFIG_HOME", config.path().to_str().unwrap().to_owned())];
-        let program = client.spawn_with(&environment, &[]);
-        let app = Self { screen, program, _config: config };
+        let program = client.spawn_app(&[("DISPLAY", screen.name())]);
+        let app = Self { screen, program };
         app.await_page("Punktfunk");
         app
     }

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pf_base::{DeviceName, Timestamp};
+use pf_base::{Code, DeviceName, Timestamp};
 use pf_client::{Client, Failure};
 use pf_store::{ClientStore, DataDir, StoreError};
 use tokio::runtime::Runtime;
@@ -28,6 +28,9 @@ use crate::{
 /// Runs one command of a program that was `started` then; what it returns is the exit code.
 pub(crate) fn run(cli: Cli, started: Instant) -> ExitCode {
     let json = cli.json;
+    if cli.command.is_none() && json {
+        return output::fail(Code::Usage, "The app prints no JSON.", "Name a command. See --help.", json);
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
