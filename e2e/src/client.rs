@@ -24,7 +24,7 @@ impl ClientInstall {
     pub fn new(name: &str) -> Self {
         let temp = tempfile::Builder::new().prefix("pf-e2e-client-").tempdir().unwrap();
         let data_dir = temp.path().join("data");
-        Self { temp: temp, data_dir, name: name.to_owned(), environment: Vec::new() }
+        Self { temp, data_dir, name: name.to_owned(), environment: Vec::new() }
     }
 
     /// Keeps its data in this directory, and not in one of its own.
