@@ -165,6 +165,7 @@ const _: () = assert!(MAX_BLOCK as usize <= 32_768, "a block and as much parity 
 
 #[cfg(test)]
 mod tests {
+    use pf_proto::media::max_parity;
     use proptest::prelude::*;
 
     use super::*;
@@ -225,12 +226,12 @@ mod tests {
         fn as_many_as_the_parity_of_its_block_may_be_lost_and_no_more(
             wanted in prop_oneof![1..5_u16, 1..60_u16, 250..600_u16],
             odd in 0..2_usize,
-            parity in 0..12_u16,
+            parity in 0..20_u16,
             order in any::<u64>(),
         ) {
             let length = usize::from(wanted) * 6 - odd;
             let data = length.div_ceil(shard_len(length, wanted)) as u16;
-            let parity = parity.min(data.max(4));
+            let parity = parity.min(max_parity(data));
             let (unit, shards) = coded(length, data, parity);
             let blocks = blocks(data);
             // Of each block as many as it has parity shards, chosen by a small generator.

@@ -70,14 +70,26 @@ impl Transmitter {
     pub fn encoder_rate(&self, now: Micros) -> u64 {
         let shard = (self.max_datagram - HEADER_LEN) as f64;
         let wire = (self.max_datagram + WIRE_OVERHEAD) as f64;
-        let shards = self.rate.rate() as f64 * self.interval.as_secs_f64() / (8.0 * wire);
+        let shards = self.bytes_of_a_picture() / wire;
         let with_parity = |data: f64| {
             let whole = data.round().clamp(1.0, 4096.0);
-            shards / (1.0 + f64::from(self.parity.parity_for(now, whole as u16)) / whole)
+            shards / (1.0 + f64::from(self.parity_for(now, whole as u16, self.max_datagram)) / whole)
         };
         // Parity depends on how many data shards there are: twice is near enough.
         let data = with_parity(with_parity(shards));
         (data * shard * 8.0 / self.interval.as_secs_f64()) as u64
+    }
+
+    /// What the rate leaves one picture on the wire.
+    fn bytes_of_a_picture(&self) -> f64 {
+        self.rate.rate() as f64 * self.interval.as_secs_f64() / 8.0
+    }
+
+    /// How many parity shards go with a picture of `data` data shards: against bursts more than these, as far as the
+    /// rate can pay for it.
+    fn parity_for(&self, now: Micros, data: u16, max_datagram: usize) -> u16 {
+        let affordable = self.bytes_of_a_picture() * MOST_PARITY / (max_datagram + WIRE_OVERHEAD) as f64;
+        self.parity.parity_within(now, data, data.max(affordable as u16))
     }
 
     /// What the next picture should be, if not one that refers to the picture before it.
@@ -98,7 +110,7 @@ impl Transmitter {
         max_datagram: usize,
     ) -> Result<u32, CannotPacketise> {
         let data = Packetiser::data_shards(unit.bytes.len(), max_datagram)?;
-        let parity = self.parity.parity_for(now, data);
+        let parity = self.parity_for(now, data, max_datagram);
         let datagrams = self.packetiser.packetise(unit, max_datagram, parity)?;
         let frame = datagrams.frame();
         self.max_datagram = max_datagram.max(SMALLEST_DATAGRAM);
@@ -154,9 +166,37 @@ impl Transmitter {
     }
 }
 
+/// The share of the rate that parity against bursts may take where it is more than the picture itself.
+const MOST_PARITY: f64 = 0.5;
+
 /// What carries a datagram: IPv4 and UDP 28 bytes, QUIC's short header with a connection id of 8 and its packet number
 /// 12, the frame's type and length 3, the tag 16; rounded up.
 pub const WIRE_OVERHEAD: usize = 60;
 
 /// The datagram that each QUIC path takes, in bytes, if its receiver takes datagrams at all.
 pub const SMALLEST_DATAGRAM: usize = 1_100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On a slow link the picture would otherwise pay for parity many times its own size.
+    #[test]
+    fn small_pictures_are_kept_from_bursts_as_far_as_the_rate_pays_for_it() {
+        let parity_at = |start: u64| {
+            let limits = Limits { floor: 500_000, start, ceiling: 20_000_000 };
+            let interval = Duration::from_micros(16_667);
+            let mut transmitter = Transmitter::new(Micros::ZERO, Stream::Video, interval, limits);
+            let mut now = Micros::ZERO;
+            for frame in 0..600 {
+                let lost = [5, 3].get(frame % 60).copied().unwrap_or(0);
+                transmitter.parity.record(now, 5, lost);
+                now = now + interval;
+            }
+            transmitter.parity_for(now, 3, SMALLEST_DATAGRAM)
+        };
+        assert_eq!(parity_at(20_000_000), 8);
+        assert_eq!(parity_at(6_000_000), 5, "half of what a picture may take");
+        assert!(parity_at(1_000_000) <= 4);
+    }
+}

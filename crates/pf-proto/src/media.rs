@@ -59,10 +59,15 @@ pub const MAX_BLOCK: u16 = 256;
 /// It bounds what a receiver remembers of what it has decoded.
 pub const MAX_REFERENCE: u16 = 1024;
 
-/// The most parity shards that go with `data` data shards: as many again, and four for the smallest.
+/// The most parity shards that go with `data` data shards: as many again, and [`LEAST_MAX_PARITY`] for the smallest.
 pub const fn max_parity(data: u16) -> u16 {
-    if data < 4 { 4 } else { data }
+    if data < LEAST_MAX_PARITY { LEAST_MAX_PARITY } else { data }
 }
+
+/// How many parity shards the smallest access unit may have.
+///
+/// It is how long a burst of loss may be that takes a whole access unit and is repaired all the same.
+pub const LEAST_MAX_PARITY: u16 = 16;
 
 /// How many blocks `data` data shards are spread over.
 ///
@@ -329,8 +334,8 @@ mod tests {
         assert_eq!(refusal(&[(13, 0)]), Some(DataCount { length: 5, data: 0 }));
         assert_eq!(refusal(&[(13, 4)]), Some(DataCount { length: 5, data: 4 }));
         assert_eq!(refusal(&[(1, 1), (12, 0x10), (13, 1)]), Some(DataCount { length: 0x1_0005, data: 4097 }));
-        assert_eq!(refusal(&[(15, 4)]), None);
-        assert_eq!(refusal(&[(15, 5)]), Some(ParityCount(5)));
+        assert_eq!(refusal(&[(15, 16)]), None);
+        assert_eq!(refusal(&[(15, 17)]), Some(ParityCount(17)));
         assert_eq!(refusal(&[(14, 0xFF), (15, 0xFF)]), Some(ParityCount(u16::MAX)));
         assert_eq!(refusal(&[(11, 5)]), Some(Index { index: 5, shards: 5 }));
         assert_eq!(refusal(&[(10, 0xFF), (11, 0xFF)]), Some(Index { index: u16::MAX, shards: 5 }));

@@ -83,6 +83,18 @@ fn bursts_of_eight_each_second_are_repaired() {
     }
 }
 
+/// The picture of a desktop is shorter than a burst, which would take it whole, data and parity.
+#[test]
+fn bursts_of_eight_each_second_are_repaired_in_frames_of_four_shards() {
+    for (seed, long_term) in [(13, true), (14, false)] {
+        let link = Link { bursts: Some((seconds(1), 8)), ..Link::of(50) };
+        let encoder = Encoder { long_term, fixed: Some(4_500) };
+        let (figures, sim) = measure(seed, link, 20_000_000, encoder);
+        tell("bursts of 8, four shards", &figures, &sim);
+        assert!(figures.on_time_share() >= 0.99);
+    }
+}
+
 #[test]
 fn small_frames_are_repaired_too() {
     let link = Link { loss_per_mille: 50, ..Link::of(50) };
