@@ -15,6 +15,7 @@ pub(crate) struct Format {
 
 impl Format {
     pub(crate) const HD_60: Self = Self::new("720p60", Size::new(1280, 720), 60);
+    pub(crate) const FULL_HD_60: Self = Self::new("1080p60", Size::new(1920, 1080), 60);
     pub(crate) const FULL_HD_30: Self = Self::new("1080p30", Size::new(1920, 1080), 30);
 
     const fn new(name: &'static str, size: Size, fps: u32) -> Self {

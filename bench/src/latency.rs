@@ -156,7 +156,7 @@ pub(crate) fn screen_for(size: Size) -> Size {
 }
 
 /// What the tool sees of a scene where it is drawn.
-fn floor(format: Format, scene: Scene, seconds: u64) -> Result<Seen> {
+pub(crate) fn floor(format: Format, scene: Scene, seconds: u64) -> Result<Seen> {
     let display = XServer::xvfb(format.size)?;
     let _painter = Painter::start(display.name(), scene, format.fps)?;
     let mut watcher = Watcher::open(display.name())?;
@@ -292,10 +292,10 @@ pub(crate) fn milliseconds(time: Duration) -> String {
 const HELD: f64 = 0.98;
 
 /// How long a peer may take to its first picture.
-const FIRST_PICTURE: Duration = Duration::from_secs(40);
+pub(crate) const FIRST_PICTURE: Duration = Duration::from_secs(40);
 
 /// And how long until there is one again that can be read.
 const AFTER_SETTLING: Duration = Duration::from_secs(5);
 
 /// How long a stream gets to find its rate.
-const SETTLE: Duration = Duration::from_millis(1500);
+pub(crate) const SETTLE: Duration = Duration::from_millis(1500);

@@ -9,8 +9,10 @@
 
 #![forbid(unsafe_code)]
 
+mod app;
 mod bare;
 mod clients;
+mod codec;
 mod format;
 mod glass;
 mod host;
@@ -78,6 +80,8 @@ enum What {
     Link,
     /// From a key at the client's window to the answer on its screen. Needs root.
     Input,
+    /// The app in its window: how soon it is there, how late and at what cost its picture is. Needs root.
+    App,
     /// One, two, four and eight clients on one desktop.
     Clients,
     /// A long stream, and both ends' memory.
@@ -112,6 +116,7 @@ fn main() -> Result<()> {
         What::Latency { rounds, peers, scenes } => publish(latency(seconds, rounds, peers, scenes)?),
         What::Link => publish(link::measure(seconds)?),
         What::Input => publish(input::measure(seconds)?),
+        What::App => publish(app::measure(seconds)?),
         What::Clients => publish(clients::measure(seconds)?),
         What::Soak { minutes } => soak::run(minutes),
         What::Quality => publish(quality::measure()?),

@@ -2,18 +2,14 @@
 
 use std::{
     net::Ipv4Addr,
-    num::NonZeroU32,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
-use pf_codec::{EncoderConfig, FrameKind, I420, VideoDecoder, VideoEncoder};
-use pf_desktop::{Source as _, Stop, X11Source};
-use pf_media::picture::Size;
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 use crate::{
+    codec::Bare,
     format::Format,
     glass::{Painter, Scene},
     host::Host,
@@ -51,9 +47,6 @@ const BARE_PICTURES: u32 = 300;
 /// What both encoders are asked for, in megabits a second.
 const MEGABITS: u32 = 15;
 
-/// How many threads the host's encoder has when nobody says.
-const ENCODER_THREADS: u8 = 2;
-
 pub(crate) fn measure(table: &mut Table) -> Result<()> {
     for (format, aims) in TESTS {
         measure_one(table, format, aims)?;
@@ -73,7 +66,7 @@ fn measure_one(table: &mut Table, format: Format, aims: Aims) -> Result<()> {
         let said = viewer::watch(viewer.headless(ask)?.args(["--frames", "1"]))?.said;
         firsts.push(milliseconds(&said["first_frame_ms"])?);
         let started = Instant::now();
-        Bare::open(screen.name(), size, fps)?.picture()?;
+        Bare::open(screen.name(), format, MEGABITS)?.picture()?;
         bare_firsts.push(started.elapsed());
     }
     let first = percentile(&mut firsts, 50);
@@ -87,7 +80,7 @@ fn measure_one(table: &mut Table, format: Format, aims: Aims) -> Result<()> {
     let host_before = cpu_time(host.id())?;
     let Watched { said, cpu } = viewer::watch(viewer.headless(ask)?.args(["--seconds", WATCHED]))?;
     let host_cpu = cpu_time(host.id())?.saturating_sub(host_before);
-    let mut bare = Bare::open(screen.name(), size, fps)?;
+    let mut bare = Bare::open(screen.name(), format, MEGABITS)?;
     let begun = Instant::now();
     let mut bare_latencies = (0..BARE_PICTURES).map(|_| bare.picture()).collect::<Result<Vec<_>>>()?;
     let bare_fps = f64::from(BARE_PICTURES) / begun.elapsed().as_secs_f64();
@@ -116,55 +109,7 @@ fn measure_one(table: &mut Table, format: Format, aims: Aims) -> Result<()> {
     Ok(())
 }
 
-/// The baseline: the same pictures captured, encoded and decoded in this process, one after the other.
-struct Bare {
-    source: X11Source,
-    picture: I420,
-    encoder: Box<dyn VideoEncoder>,
-    decoder: Box<dyn VideoDecoder>,
-    /// What capture, conversion and encoding took of the processors.
-    encoding: Duration,
-    /// What decoding took of them.
-    decoding: Duration,
-}
-
-impl Bare {
-    fn open(display: &str, size: Size, fps: NonZeroU32) -> Result<Self> {
-        let config =
-            EncoderConfig { size, fps: fps.get(), bitrate: MEGABITS * 1_000_000, threads: ENCODER_THREADS };
-        Ok(Self {
-            source: X11Source::open(Some(display), fps, &Stop::new()?)?,
-            picture: I420::new(size),
-            encoder: pf_codec::encoder(config)?,
-            decoder: pf_codec::decoder()?,
-            encoding: Duration::ZERO,
-            decoding: Duration::ZERO,
-        })
-    }
-
-    /// Takes one picture through; from its capture to its end.
-    fn picture(&mut self) -> Result<Duration> {
-        let far = Instant::now() + Duration::from_secs(5);
-        let begun = cpu_of_this_process();
-        let captured = self.source.next_picture(far)?.context("nothing moves on the display")?;
-        // What changed alone, as the host does.
-        for rows in captured.changed.ranges() {
-            self.picture.fill_rows_from_bgrx(&captured.pixels, rows.clone());
-        }
-        let encoded = self.encoder.encode(&self.picture, FrameKind::Auto)?;
-        let half = cpu_of_this_process();
-        self.decoder.decode(encoded.access_unit)?.context("no picture")?;
-        self.encoding += half.saturating_sub(begun);
-        self.decoding += cpu_of_this_process().saturating_sub(half);
-        Ok(captured.captured.elapsed())
-    }
-}
-
-fn cpu_of_this_process() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
-}
-
-fn milliseconds(value: &Value) -> Result<Duration> {
+/// A figure of the client's, which are in milliseconds.
+pub(crate) fn milliseconds(value: &Value) -> Result<Duration> {
     Ok(Duration::from_secs_f64(value.as_f64().context("a figure is missing")? / 1000.0))
 }

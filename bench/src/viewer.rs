@@ -1,8 +1,10 @@
 //! The client program.
 
 use std::{
+    fs,
     io::Read as _,
     net::SocketAddr,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -61,17 +63,46 @@ impl<'a> Viewer<'a> {
         Ok(command)
     }
 
+    /// The command that opens the app at its grid of hosts.
+    pub(crate) fn app(&self) -> Result<Command> {
+        app(self.place, self.directory.path(), "")
+    }
+
+    /// The command that opens the app at the host's desktop, as `ask` says.
+    pub(crate) fn app_at_host(&self, host: &Host, ask: Ask) -> Result<Command> {
+        let Ask { size, fps, megabits } = ask;
+        let settings = format!("size = \"{size}\"\nfps = {fps}\nbitrate = {megabits}\nsound = \"off\"\n");
+        let mut command = app(self.place, self.directory.path(), &settings)?;
+        command.args(["open", &format!("punktfunk://connect/{}", host.fingerprint().hex())]);
+        Ok(command)
+    }
+
     /// Where it keeps its data, for as long as it is needed.
     pub(crate) fn into_data(self) -> TempDir {
         self.directory
     }
 
     fn program(&self, word: &str) -> Result<Command> {
-        let mut command = self.place.command(own("punktfunk")?);
-        command.arg("--data-dir").arg(self.directory.path().join("client"));
+        let mut command = install(self.place, self.directory.path())?;
         command.args([word, &self.host.to_string()]);
         Ok(command)
     }
+}
+
+/// The command that opens the app, with these settings and what is kept in `home`.
+pub(crate) fn app(place: Place<'_>, home: &Path, settings: &str) -> Result<Command> {
+    let folder = home.join("punktfunk");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("settings.toml"), settings)?;
+    let mut command = install(place, home)?;
+    command.env("XDG_CONFIG_HOME", home);
+    Ok(command)
+}
+
+fn install(place: Place<'_>, home: &Path) -> Result<Command> {
+    let mut command = place.command(own("punktfunk")?);
+    command.arg("--data-dir").arg(home.join("client"));
+    Ok(command)
 }
 
 /// Runs a session to its end; its report, and what it took.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What `pf-bench` measures, by its own words; `cargo xtask bench` alone is the first two.
-const WORDS: &[&str] = &["trust", "stream", "latency", "link", "input", "clients", "quality", "soak"];
+const WORDS: &[&str] = &["trust", "stream", "latency", "link", "input", "app", "clients", "quality", "soak"];
 
 /// All of these but the soak, which takes half an hour by itself.
 const ALL: &str = "all";
@@ -19,7 +19,7 @@ const ALL: &str = "all";
 const SOAK: &str = "soak";
 
 /// What is done on machines of the lab, or beside other programs.
-const WITH_PEERS: &[&str] = &["latency", "link", "input", ALL];
+const WITH_PEERS: &[&str] = &["latency", "link", "input", "app", ALL];
 
 /// What compares encoders: all that can be built here.
 const QUALITY: &str = "quality";

@@ -59,6 +59,23 @@ impl Watcher {
         bail!("no picture is seen")
     }
 
+    /// Waits until there is a drawing, which has more than a few shades, on a bare screen; when that was, on [`clock`].
+    pub(crate) fn await_drawing(&mut self, patience: Duration) -> Result<Duration> {
+        let deadline = clock() + patience;
+        while let Some(left) = deadline.checked_sub(clock()) {
+            if self.await_change(left)? {
+                let seen = clock();
+                let mut shades = self.fetch(Origin { x: 0, y: 0 }, self.size)?;
+                shades.sort_unstable();
+                shades.dedup();
+                if shades.len() >= DRAWN {
+                    return Ok(seen);
+                }
+            }
+        }
+        bail!("nothing is drawn")
+    }
+
     /// Looks for so long; every picture counts once, when it is seen for the first time.
     pub(crate) fn watch(&mut self, duration: Duration) -> Result<Seen> {
         let begun = clock();
@@ -136,6 +153,9 @@ fn looks_like_one(luma: &[u8], stride: usize, x: u32, y: u32) -> bool {
 
 /// By how much white is brighter than black, at least.
 const CONTRAST: u8 = 64;
+
+/// From how many shades on there is more on a screen than a window without content: text has soft edges.
+const DRAWN: usize = 16;
 
 /// How long until a display on which there was no code is looked at again.
 const AGAIN: Duration = Duration::from_millis(50);
