@@ -3,8 +3,10 @@
 //! A page is known by the window's title, a picture by the time code in it, and trust by what the client's commands say
 //! once the app is closed.
 
+use std::{fs, path::Path, thread};
+
 use pf_e2e::{
-    ClientInstall, Host, Running, another_pin, until,
+    ClientInstall, Host, Lan, Machine, Running, another_pin, until,
     x_display::{TopLevel, XDisplay},
     x_program::{Told, XProgram},
 };
@@ -12,6 +14,16 @@ use pf_media::picture::Size;
 
 /// The screen that the app is on: its window fits, and the picture is not scaled.
 const SCREEN: Size = Size::new(1280, 800);
+
+/// A part of the window at its left side, where the grid's first host is and nothing else.
+const GRID: Part = Part { x: 30, y: 100, width: 150, height: 100 };
+
+struct Part {
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+}
 
 const TAB: u32 = 0xFF09;
 const ENTER: u32 = 0xFF0D;
@@ -27,8 +39,18 @@ struct App {
 impl App {
     /// Starts the app of an install, and waits for its grid of hosts.
     fn of(client: &ClientInstall) -> Self {
+        Self::start(|environment| client.spawn_app(environment))
+    }
+
+    /// The app on another machine of a network. Its screen is on this one: the number of an X server's display is the
+    /// whole machine's, and one that starts in a network of its own takes another's.
+    fn of_machine(client: &ClientInstall, machine: &Machine) -> Self {
+        Self::start(|environment| machine.run(|| client.spawn_app(environment)))
+    }
+
+    fn start(spawn: impl FnOnce(&[(&str, String)]) -> Running) -> Self {
         let screen = XDisplay::start(SCREEN);
-        let program = client.spawn_app(&[("DISPLAY", screen.name())]);
+        let program = spawn(&[("DISPLAY", screen.name())]);
         let app = Self { screen, program };
         app.await_page("Punktfunk");
         app
@@ -62,6 +84,17 @@ impl App {
         self.press(&[ENTER]);
     }
 
+    /// Waits for a host in the grid: without one, there is nothing at its left side.
+    fn await_host(&self) {
+        until("a host in the grid", || {
+            let (size, greens) = self.screen.greens(self.screen.window_called("Punktfunk")?);
+            let rows = greens.chunks_exact(size.width as usize).skip(GRID.y).take(GRID.height);
+            let mut side = rows.flat_map(|row| &row[GRID.x..GRID.x + GRID.width]);
+            let first = side.next()?;
+            side.any(|green| green != first).then_some(())
+        });
+    }
+
     /// Activates the first host of the grid.
     fn visit_first(&self) {
         for _ in 0..3 {
@@ -83,6 +116,24 @@ impl App {
         let window = until("the app's window", || self.screen.window("Punktfunk"));
         self.screen.close(window);
         assert_eq!(self.program.exit(), 0, "{}", self.program.stderr());
+    }
+}
+
+impl Drop for App {
+    /// Of a test that fails, the screen is kept.
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        let Some(window) = self.screen.window("Punktfunk") else { return };
+        let (size, greens) = self.screen.greens(window);
+        let name = thread::current().name().unwrap_or("app").to_owned();
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).with_extension("pgm");
+        let picture = [format!("P5 {} {} 255\n", size.width, size.height).into_bytes(), greens].concat();
+        match fs::write(&file, picture) {
+            Ok(()) => eprintln!("its window: {}", file.display()),
+            Err(error) => eprintln!("its window cannot be kept: {error}"),
+        }
     }
 }
 
@@ -124,6 +175,77 @@ fn r4_a_wrong_pin_in_the_window_pairs_nothing() {
     app.close();
     assert!(host.devices().is_empty());
     assert!(!client.has_pin());
+}
+
+/// R4: who mistyped, or read the wrong screen, pairs with the next PIN on the same page: nothing has to be started again.
+#[test]
+fn r4_after_a_wrong_pin_the_next_one_pairs_on_the_same_page() {
+    let host = Host::serve().start();
+    let wrong = another_pin(&host.arm(&[]));
+    let client = ClientInstall::new("couch");
+    let app = App::of(&client);
+    app.add(&host);
+    app.await_page(&format!("Pair with {} – Punktfunk", named(&host)));
+    app.types(&wrong);
+    app.press(&[ENTER]);
+    until("a spent PIN", || host.events().iter().any(|event| event.contains("wrong")).then_some(()));
+    app.await_page(&format!("Pair with {} – Punktfunk", named(&host)));
+    let right = host.arm(&[]);
+    until("a host that takes tries", || (host.ctl(&["status"])["window"]["opens_in_s"] == 0).then_some(()));
+    app.types(&right);
+    app.press(&[ENTER]);
+    app.await_pictures(&named(&host));
+    app.close();
+    assert_eq!(client.state_of(host.fingerprint()).as_deref(), Some("paired"));
+}
+
+/// R6: a host that was found on the network and lets guests in is trusted by a second, named step; Enter alone leads back to
+/// the PIN, and is not that step.
+#[test]
+fn r6_an_open_host_that_was_found_is_trusted_on_first_use_by_a_step_of_its_own() {
+    let lan = Lan::new();
+    let [host_machine, client_machine] = [1, 2].map(|last| lan.machine(last));
+    let host = host_machine.run(|| Host::m3().advertised_as("den").arg("--allow-tofu").start());
+    let client = ClientInstall::new("couch");
+    let app = App::of_machine(&client, &client_machine);
+    app.await_host();
+    app.visit_first();
+    for step in [&[ENTER][..], &[TAB, ENTER]] {
+        app.await_page("Pair with den – Punktfunk");
+        assert_eq!(client.state_of(host.fingerprint()), None, "a look is no trust");
+        // Past the field and *Cancel*, to the weaker way.
+        for key in [TAB, TAB, ENTER] {
+            app.press(&[key]);
+        }
+        app.await_page("Trust den on first use? – Punktfunk");
+        for key in step {
+            app.press(&[*key]);
+        }
+    }
+    app.await_pictures("den");
+    app.close();
+    assert_eq!(client.state_of(host.fingerprint()).as_deref(), Some("first_use"));
+    assert_eq!(host.count_events("admitted_as_guest"), 1);
+}
+
+/// R3: *Forget* is no way around the PIN, also where the host lets anyone in.
+#[test]
+fn r3_a_forgotten_host_comes_back_by_its_pin_alone() {
+    let host = Host::m3().arg("--allow-tofu").start();
+    let client = ClientInstall::new("couch");
+    client.pair(&host.address(), &host.pin());
+    client.run(&["forget", host.fingerprint()]).expect_success();
+    let app = App::of(&client);
+    app.visit_first();
+    app.await_page("Pair with desk – Punktfunk");
+    app.press(&[ENTER]);
+    app.await_page("Pair with desk – Punktfunk");
+    assert_eq!(client.state_of(host.fingerprint()).as_deref(), Some("forgotten"));
+    app.types(&host.await_pin(2));
+    app.press(&[ENTER]);
+    app.await_pictures("desk");
+    app.close();
+    assert_eq!(client.state_of(host.fingerprint()).as_deref(), Some("paired"));
 }
 
 /// R5: the owner's yes leads to the picture without another key; the no says so.
