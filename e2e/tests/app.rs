@@ -39,13 +39,13 @@ struct App {
 impl App {
     /// Starts the app of an install, and waits for its grid of hosts.
     fn of(client: &ClientInstall) -> Self {
-        Self::start(|environment| client.spawn_app(environment))
+        Self::start(|variables| client.spawn_app(variables))
     }
 
     /// The app on another machine of a network. Its screen is on this one: the number of an X server's display is the
     /// whole machine's, and one that starts in a network of its own takes another's.
     fn of_machine(client: &ClientInstall, machine: &Machine) -> Self {
-        Self::start(|environment| machine.run(|| client.spawn_app(environment)))
+        Self::start(|variables| machine.run(|| client.spawn_app(variables)))
     }
 
     fn start(spawn: impl FnOnce(&[(&str, String)]) -> Running) -> Self {
@@ -87,11 +87,11 @@ impl App {
     /// Waits for a host in the grid: without one, there is nothing at its left side.
     fn await_host(&self) {
         until("a host in the grid", || {
-            let (size, greens) = self.screen.greens(self.screen.window_called("Punktfunk")?);
-            let rows = greens.chunks_exact(size.width as usize).skip(GRID.y).take(GRID.height);
-            let mut side = rows.flat_map(|row| &row[GRID.x..GRID.x + GRID.width]);
-            let first = side.next()?;
-            side.any(|green| green != first).then_some(())
+            let (size, pixels) = self.screen.greens(self.screen.window_called("Punktfunk")?);
+            let rows = pixels.chunks_exact(size.width as usize).skip(GRID.y).take(GRID.height);
+            let mut left = rows.flat_map(|row| &row[GRID.x..GRID.x + GRID.width]);
+            let first = left.next()?;
+            left.any(|pixel| pixel != first).then_some(())
         });
     }
 
