@@ -21,7 +21,7 @@ use pf_proto::{
 };
 
 use crate::{
-    pacer::Pacer,
+    pacer::{MAX_SPREAD, Pacer},
     packet::{AccessUnit, CannotPacketise, Packetiser},
     parity::ParitySizer,
     rate::{Limits, RateController},
@@ -38,6 +38,8 @@ pub struct Transmitter {
     rate: RateController,
     recovery: Recovery,
     interval: Duration,
+    /// How long the next access unit takes to leave, at most.
+    spread: Duration,
     /// The largest datagram that the last access unit was cut into.
     max_datagram: usize,
 }
@@ -52,8 +54,16 @@ impl Transmitter {
             rate: RateController::new(now, limits),
             recovery: Recovery::new(),
             interval,
+            spread: MAX_SPREAD,
             max_datagram: SMALLEST_DATAGRAM,
         }
+    }
+
+    /// The same over a path of which the handshake has shown the round trip: the first access unit, for which somebody waits
+    /// before an empty window, leaves within [`FIRST_TRIPS`] of these.
+    #[must_use]
+    pub fn with_round_trip(self, round_trip: Duration) -> Self {
+        Self { spread: (round_trip * FIRST_TRIPS).clamp(FIRST_SPREAD, MAX_SPREAD), ..self }
     }
 
     /// Whether a picture may be encoded and sent now: what was sent before is all but gone, and the path can take it.
@@ -115,7 +125,7 @@ impl Transmitter {
         let frame = datagrams.frame();
         self.max_datagram = max_datagram.max(SMALLEST_DATAGRAM);
         self.recovery.sent(now, frame, unit.reference);
-        self.pacer.push(datagrams);
+        self.pacer.push(datagrams, std::mem::replace(&mut self.spread, MAX_SPREAD));
         Ok(frame)
     }
 
@@ -166,6 +176,14 @@ impl Transmitter {
     }
 }
 
+/// In how many round trips the first access unit leaves: a key frame of 100 kB takes TCP three to four, which begins with ten
+/// packets and doubles them with each.
+pub const FIRST_TRIPS: u32 = 5;
+
+/// How long the first access unit takes to leave at least, if it is longer than the rate takes in that time: where it is 100 kB,
+/// it leaves with 32 Mbit/s, which a wireless link takes that is worth a stream.
+pub const FIRST_SPREAD: Duration = Duration::from_millis(25);
+
 /// The share of the rate that parity against bursts may take where it is more than the picture itself.
 const MOST_PARITY: f64 = 0.5;
 
@@ -179,6 +197,39 @@ pub const SMALLEST_DATAGRAM: usize = 1_100;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::Reference;
+
+    /// How long an access unit of so many bytes takes to leave, and another after it.
+    fn departures(mut transmitter: Transmitter, bytes: usize) -> [Duration; 2] {
+        let mut now = Micros(1_000_000);
+        [(); 2].map(|()| {
+            let unit = AccessUnit { reference: Reference::Nothing, captured: now, bytes: &vec![1; bytes] };
+            transmitter.send(now, unit, SMALLEST_DATAGRAM).unwrap();
+            let (begun, mut last) = (now, now);
+            while let Some(deadline) = transmitter.next_deadline() {
+                now = now.max(deadline);
+                last = now;
+                while transmitter.poll_datagram(now).is_some() {}
+            }
+            last.since(begun)
+        })
+    }
+
+    /// A person waits before an empty window, and what the rate may become is not known yet.
+    #[test]
+    fn the_first_picture_leaves_as_soon_as_the_round_trip_allows_and_later_ones_do_not() {
+        let limits = Limits { floor: 500_000, start: 6_000_000, ceiling: 20_000_000 };
+        let interval = Duration::from_micros(16_667);
+        let fresh = || Transmitter::new(Micros::ZERO, Stream::Video, interval, limits);
+        let ms = Duration::from_millis;
+        for (round_trip, least, most) in [(0, 20, 26), (10, 40, 51), (200, 120, 151)] {
+            let [first, second] = departures(fresh().with_round_trip(ms(round_trip)), 100_000);
+            assert!((ms(least)..=ms(most)).contains(&first), "{round_trip} ms there and back: {first:?}");
+            assert!((ms(120)..=ms(151)).contains(&second), "{second:?}");
+        }
+        let [small, _] = departures(fresh().with_round_trip(ms(0)), 10_000);
+        assert!(small <= ms(20), "no slower than the rate: {small:?}");
+    }
 
     /// On a slow link the picture would otherwise pay for parity many times its own size.
     #[test]

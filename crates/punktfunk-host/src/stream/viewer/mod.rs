@@ -52,7 +52,8 @@ impl Viewer {
         let ceiling = u64::from(wishes.bitrate);
         let limits = Limits { floor: LEAST_BITRATE.min(ceiling), start: FIRST_BITRATE.min(ceiling), ceiling };
         let (now, interval) = (clock.media_time(Instant::now()), interval(wishes));
-        let transmitter = Transmitter::new(now, media::Stream::Video, interval, limits);
+        let transmitter = Transmitter::new(now, media::Stream::Video, interval, limits)
+            .with_round_trip(connection.figures().shortest_round_trip);
         let outgoing = Arc::new(Outgoing::new(clock, transmitter, interval));
         connection.follow_pace(Some(outgoing.pace()));
         transmit::start(connection.clone(), Arc::clone(&outgoing))?;
