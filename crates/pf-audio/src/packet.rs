@@ -145,6 +145,15 @@ impl Packetiser {
         Self { length, next: 0, before: VecDeque::with_capacity(MAX_COPIES + 1), expected: None }
     }
 
+    /// The same for the stream that follows `earlier` others to the same receiver.
+    ///
+    /// Its numbers begin far from all of theirs, so that the receiver knows at once that the sender has started anew: by
+    /// numbers that it has heard already it would wait until they are new to it, which takes seconds.
+    #[must_use]
+    pub fn after(self, earlier: u32) -> Self {
+        Self { next: earlier.wrapping_mul(APART), ..self }
+    }
+
     /// Appends to `bytes` the packet of the next frame.
     ///
     /// Where sound was missing before it the frames before go uncopied, since a copy's capture time is taken to be a
@@ -179,6 +188,10 @@ const HEADER_LEN: usize = 13;
 const COPIES_MASK: u8 = 0b011;
 
 const SHORT_FRAMES: u8 = 0b100;
+
+/// How many numbers lie between the beginnings of two streams to one receiver: 23 hours of the shorter frames, so that
+/// what begins anew in the middle of another never meets it.
+const APART: u32 = 1 << 24;
 
 /// Up to this much loss one copy leaves less than 1 frame in 2000 unheard, where losses are independent.
 const ONE_COPY_LOSS: f32 = 0.02;

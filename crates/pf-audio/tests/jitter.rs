@@ -322,6 +322,20 @@ fn a_sender_that_starts_anew_is_followed() {
     assert!(counts.heard - heard > 80, "{counts:?}");
 }
 
+/// A person changes what they hear a moment after it began: five packets, and sound goes on.
+#[test]
+fn a_stream_that_follows_another_is_heard_at_once() {
+    for played in [1, 3, 30] {
+        let mut world = World::new(12);
+        world.run(Duration::from_secs(played));
+        world.packetiser = Packetiser::new(FrameLength::Ms10).after(1);
+        let heard = world.buffer.counts().heard;
+        world.run(Duration::from_secs(1));
+        let counts = world.buffer.counts();
+        assert!(counts.heard - heard > 80, "after {played} s: {counts:?}");
+    }
+}
+
 /// A forged or damaged packet among good ones must not move the buffer, empty it or fill it.
 #[test]
 fn single_packets_astray_change_nothing() {

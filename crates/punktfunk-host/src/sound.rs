@@ -59,6 +59,8 @@ pub(crate) struct SessionSound {
     room: Result<Arc<Room>, Offer>,
     connection: Connection,
     listener: Option<Listener>,
+    /// How many streams of sound it was sent so far.
+    streams: u32,
     losses: Mutex<Losses>,
     /// The share of packets that its path loses, in millionths.
     loss: Arc<AtomicU32>,
@@ -159,10 +161,11 @@ impl Room {
         }
     }
 
-    /// Sends what is heard to `connection` from now on.
+    /// Sends what is heard to `connection` from now on, packed by `packetiser`.
     fn listen(
         &self,
         coding: Coding,
+        packetiser: Packetiser,
         connection: Connection,
         loss: Arc<AtomicU32>,
     ) -> Result<Listener, SoundError> {
@@ -175,7 +178,7 @@ impl Room {
             taps.insert(coding, Arc::downgrade(&tap));
             tap
         };
-        let (packetiser, place) = (Packetiser::new(coding.length), Arc::new(Place));
+        let place = Arc::new(Place);
         lock(&tap.ears).push(Ear { connection, packetiser, loss, place: Arc::clone(&place) });
         Ok(Listener { coding, tap, place })
     }
@@ -250,7 +253,7 @@ impl Drop for Tap {
 impl SessionSound {
     /// A session that hears nothing yet.
     pub(crate) fn new(room: Result<Arc<Room>, Offer>, connection: Connection) -> Self {
-        Self { room, connection, listener: None, losses: Mutex::default(), loss: Arc::default() }
+        Self { room, connection, listener: None, streams: 0, losses: Mutex::default(), loss: Arc::default() }
     }
 
     /// Gives the session what it wishes, where the client takes `ceiling` bits a second of everything; says what it gets.
@@ -266,8 +269,12 @@ impl SessionSound {
             (Ok(room), Some(coding)) => (room, coding),
         };
         if self.listener.is_none() {
-            match room.listen(coding, self.connection.clone(), Arc::clone(&self.loss)) {
-                Ok(listener) => self.listener = Some(listener),
+            let packetiser = Packetiser::new(coding.length).after(self.streams);
+            match room.listen(coding, packetiser, self.connection.clone(), Arc::clone(&self.loss)) {
+                Ok(listener) => {
+                    self.listener = Some(listener);
+                    self.streams = self.streams.wrapping_add(1);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a session has no sound: {}", error.way_on());
                     return Offer::Unavailable;
