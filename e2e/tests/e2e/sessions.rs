@@ -1,5 +1,7 @@
 //! Sessions as their owner sees them: what they stream, and how one is ended.
 
+use std::fs;
+
 use pf_base::Code;
 use pf_e2e::{Attacker, ClientInstall, Host, soon, until};
 use serde_json::Value;
@@ -30,6 +32,31 @@ fn r7_ending_a_session_ends_that_one_and_its_device_may_come_back() {
     assert_eq!(host.devices().len(), 2);
     couch.expect_pictures(&host.address());
     assert!(host.events().iter().any(|event| event == "session_ended"));
+}
+
+/// Somebody watches for an hour, the host stops, and what the session was like is gone with it; or the recording of yesterday
+/// is gone because the host was not there today.
+#[test]
+fn what_was_watched_is_told_and_what_was_recorded_is_kept_when_a_session_breaks_off() {
+    let mut host = Host::m3().start();
+    let couch = ClientInstall::new("couch");
+    couch.pair(&host.address(), &host.pin());
+    let file = couch.file("recording.h264");
+    fs::write(&file, "of yesterday").unwrap();
+    let arguments =
+        ["connect", &host.address(), "--headless", "--save", file.to_str().unwrap()].map(str::to_owned);
+    let arguments = arguments.each_ref().map(String::as_str);
+
+    let watching = couch.spawn(&arguments);
+    until("a recording", || fs::read(&file).unwrap().starts_with(&[0, 0, 0, 1]).then_some(()));
+    host.terminate();
+    let told = watching.finish();
+    told.expect_failure(25, "ended");
+    assert!(told.stderr.contains(" pictures, "), "{}", told.stderr);
+
+    let recorded = fs::read(&file).unwrap();
+    assert_ne!(couch.run(&arguments).exit, 0, "nobody is there");
+    assert_eq!(fs::read(&file).unwrap(), recorded);
 }
 
 /// An owner who looks at a session that stutters, and is shown nothing, or numbers of another one.

@@ -51,7 +51,16 @@ impl Decoding {
         let decoder = pf_codec::decoder().map_err(|error| Failure::machine("no decoder", &error))?;
         let (queue, units) = mpsc::sync_channel(QUEUE);
         let (progress_sender, progress) = watch::channel(Progress::Waiting);
-        let worker = Worker { decoder, sink, play, live, not_decoded, progress: progress_sender, frames: 0 };
+        let worker = Worker {
+            decoder,
+            sink,
+            play,
+            live,
+            not_decoded,
+            progress: progress_sender,
+            frames: 0,
+            is_saving: false,
+        };
         let thread = thread::Builder::new()
             .name("decode".to_owned())
             .spawn(move || worker.run(&units))
@@ -105,6 +114,8 @@ struct Worker {
     progress: watch::Sender<Progress>,
     /// Pictures that were decoded.
     frames: u64,
+    /// Whether the recording has begun.
+    is_saving: bool,
 }
 
 impl Worker {
@@ -153,6 +164,10 @@ impl Worker {
     /// Keeps an access unit. A disk that is full ends the recording, not the session.
     fn save(&mut self, bytes: &[u8]) {
         let Some(file) = &mut self.play.save else { return };
+        if !std::mem::replace(&mut self.is_saving, true) {
+            // What is no file, as a pipe, has no length, and nothing to lose.
+            let _ = file.set_len(0);
+        }
         if let Err(error) = file.write_all(bytes) {
             tracing::error!(%error, "the recording ends here");
             self.play.save = None;

@@ -60,7 +60,8 @@ pub struct Play {
     pub frames: Option<u64>,
     /// Stop after this long, counted from the first picture.
     pub duration: Option<Duration>,
-    /// Write the access units to this file as they come: an H.264 stream that any player takes.
+    /// Write the access units to this file as they come: an H.264 stream that any player takes. The first replaces what the
+    /// file holds.
     pub save: Option<File>,
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{IsTerminal, Write},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,10 +43,7 @@ pub(super) fn connect(
     json: bool,
     started: Instant,
 ) -> Result<Output, Failure> {
-    let save = options.save.as_ref().map(File::create).transpose().map_err(|error| Failure::Machine {
-        what: "the file to save to cannot be made",
-        why: error.to_string(),
-    })?;
+    let save = options.save.as_deref().map(to_save).transpose()?;
     let play = Play { frames: options.frames, duration: options.seconds.map(Duration::from_secs), save };
     let (report, check_code) = if options.headless {
         runtime.block_on(headless(&client, &options, play, json))?
@@ -72,7 +70,22 @@ async fn headless(client: &Client, options: &Connect, play: Play, json: bool) ->
             () = played(options.input_script.clone(), controls, is_bounded) => {}
         }
     };
-    let (report, result) = session.play(play, Box::new(Nowhere), stop).await;
+    ended(session.play(play, Box::new(Nowhere), stop).await, check_code)
+}
+
+/// The file to save to. What it holds stays there until there is something to save.
+fn to_save(path: &Path) -> Result<File, Failure> {
+    File::options().write(true).create(true).truncate(false).open(path).map_err(|error| Failure::Machine {
+        what: "the file to save to cannot be made",
+        why: error.to_string(),
+    })
+}
+
+/// How a session ended. Of one that its person did not end, what it was like is told before why.
+fn ended((report, result): (Report, Result<(), Failure>), check_code: Value) -> Result<Ended, Failure> {
+    if result.is_err() && report.frames > 0 {
+        eprintln!("{}", text(&report));
+    }
     result.map(|()| (report, check_code))
 }
 
@@ -113,8 +126,7 @@ fn in_window(
                 _ = closed => {}
             }
         };
-        let (report, result) = session.play(play, sink, stop).await;
-        result.map(|()| (report, check_code))
+        ended(session.play(play, sink, stop).await, check_code)
     })
 }
 
