@@ -293,6 +293,50 @@ fn r3_an_impostor_in_the_hosts_place_is_an_alarm_in_the_window() {
     assert_eq!(client.state_of(impostor.fingerprint()), None);
 }
 
+/// R3: the host was installed anew, and its owner stands before both: the alarm leads to the PIN of the new one, and nothing
+/// else does.
+#[test]
+fn r3_the_way_on_from_the_alarm_is_the_pin_of_the_new_identity() {
+    let host = Host::m3().start();
+    let client = ClientInstall::new("couch");
+    client.pair(&host.address(), &host.pin());
+    let anew = host.into_setup().installed_anew().start();
+    let app = App::of(&client);
+    app.visit_first();
+    app.await_page("STOP: desk has changed – Punktfunk");
+    app.press(&[TAB]);
+    app.press(&[ENTER]);
+    app.await_page("Pair with desk – Punktfunk");
+    assert_eq!(client.state_of(anew.fingerprint()), None);
+    app.types(&anew.pin());
+    app.press(&[ENTER]);
+    app.await_pictures("desk");
+    app.close();
+    assert_eq!(client.state_of(anew.fingerprint()).as_deref(), Some("paired"));
+}
+
+/// R3: a host that was found and requires pairing is asked where an open one would be trusted on first use.
+#[test]
+fn r3_a_host_that_was_found_and_requires_pairing_is_asked() {
+    let lan = Lan::new();
+    let [host_machine, client_machine] = [1, 2].map(|last| lan.machine(last));
+    let host = host_machine.run(|| Host::serve().advertised_as("den").start());
+    let client = ClientInstall::new("couch");
+    let app = App::of_machine(&client, &client_machine);
+    app.await_host();
+    app.visit_first();
+    app.await_page("Pair with den – Punktfunk");
+    for key in [TAB, TAB, ENTER] {
+        app.press(&[key]);
+    }
+    app.await_page("Waiting for the owner of den – Punktfunk");
+    let request = host.await_request("a request", |request| request["name"] == "couch");
+    host.ctl(&["approve", &request["id"].to_string()]);
+    app.await_pictures("den");
+    app.close();
+    assert_eq!(client.state_of(host.fingerprint()).as_deref(), Some("approved"));
+}
+
 /// R7, R3: a device that is removed loses its picture at once, and is shown how it may come back.
 #[test]
 fn r3_a_removed_device_is_told_in_the_window_and_comes_back_by_pin() {
