@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use x11rb::{
     connection::Connection as _,
     protocol::xproto::{
-        AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeGCAux, ClientMessageEvent,
+        Atom, AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeGCAux, ClientMessageEvent,
         ConfigureWindowAux, ConnectionExt as _, CreateGCAux, EventMask, Gcontext, ImageFormat, InputFocus,
         KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MOTION_NOTIFY_EVENT, MapState, Rectangle, Window,
     },
@@ -111,15 +111,14 @@ impl XDisplay {
         let connection = &canvas.connection;
         let tree = connection.query_tree(canvas.root).ok()?.reply().ok()?;
         let is_it = |window: &Window| {
-            let text = connection.get_property(
-                false,
-                *window,
-                atom(connection, b"_NET_WM_NAME")?,
-                AtomEnum::ANY,
-                0,
-                256,
-            );
-            let text = text.ok()?.reply().ok()?.value;
+            let text_of = |property: Atom| {
+                let text = connection.get_property(false, *window, property, AtomEnum::ANY, 0, 256);
+                Some(text.ok()?.reply().ok()?.value)
+            };
+            // Programs of old have the one alone that X began with.
+            let text = text_of(atom(connection, b"_NET_WM_NAME")?)
+                .filter(|text| !text.is_empty())
+                .or_else(|| text_of(AtomEnum::WM_NAME.into()))?;
             let attributes = connection.get_window_attributes(*window).ok()?.reply().ok()?;
             let is_named = is_meant(&String::from_utf8_lossy(&text));
             Some(is_named && attributes.map_state == MapState::VIEWABLE)

@@ -3,7 +3,7 @@
 //! A page is known by the window's title, a picture by the time code in it, and trust by what the client's commands say
 //! once the app is closed.
 
-use std::{fs, path::Path, thread};
+use std::{fs, path::Path, process::Command, thread};
 
 use pf_e2e::{
     ClientInstall, Host, Lan, Machine, Running, another_pin, until,
@@ -29,6 +29,7 @@ const TAB: u32 = 0xFF09;
 const ENTER: u32 = 0xFF0D;
 const ESCAPE: u32 = 0xFF1B;
 const SHIFT: u32 = 0xFFE1;
+const CONTROL: u32 = 0xFFE3;
 
 /// The app on a screen of its own.
 struct App {
@@ -394,6 +395,34 @@ fn keys_reach_the_host_and_a_closed_window_leaves_none_of_them_down() {
     until("a key that is down", || program.held().0.contains(&A).then_some(()));
     app.close();
     until("a key that is up", || program.held().0.is_empty().then_some(()));
+}
+
+/// What a person came for: a letter, typed over the picture into an editor of the host's desktop and saved by its keys.
+#[test]
+fn a_letter_is_typed_into_an_editor_of_the_host_and_saved() {
+    let display = XDisplay::start(Size::new(640, 480));
+    let folder = tempfile::tempdir().unwrap();
+    let letter = folder.path().join("letter");
+    fs::write(&letter, "").unwrap();
+    // Over all of the display, so that the pointer, which nobody moves, is in it.
+    let mut editor = Command::new("xedit");
+    editor.args(["-geometry", "640x480+0+0"]).arg(&letter).env("DISPLAY", display.name());
+    let _editor = Running::start(&mut editor);
+    until("an editor", || display.window("xedit"));
+    let host = Host::m3().source("x11").env("DISPLAY", &display.name()).start();
+    let client = ClientInstall::new("couch");
+    client.pair(&host.address(), &host.pin());
+    let app = App::of(&client);
+    app.visit_first();
+    app.await_page("desk – Punktfunk");
+    app.types("dear editor");
+    for letter in ['x', 's'] {
+        app.press(&[CONTROL, u32::from(letter)]);
+    }
+    until("a letter that is saved", || {
+        fs::read_to_string(&letter).is_ok_and(|text| text.trim_end() == "dear editor").then_some(())
+    });
+    app.close();
 }
 
 /// A host as it is typed in the app. Of a name that lost a letter on its way nobody is dialled; of an address somebody is.
