@@ -138,7 +138,8 @@ impl Sim {
         let interval = Duration::from_secs(1) / fps;
         let flow = self.flows.len();
         self.flows.push(Flow {
-            sender: Transmitter::new(self.now, Stream::Video, interval, limits),
+            sender: Transmitter::new(self.now, Stream::Video, interval, limits)
+                .with_round_trip(self.link.delay * 2),
             receiver: Reassembler::new(),
             encoder,
             interval,
