@@ -1,0 +1,330 @@
+//! Whose the desktop's own keys are: a real window on a real X server, whose window manager takes Alt+Tab, Alt+F4 and Super
+//! for itself, and a real program at the host.
+
+#![expect(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
+
+use std::{collections::BTreeSet, fs};
+
+use pf_e2e::{
+    ClientInstall, Host, Running, WindowManager, until,
+    x_display::{TopLevel, XDisplay},
+    x_program::{Told, XProgram},
+};
+use pf_media::picture::Size;
+
+/// By which numbers X knows the places of keys.
+const ESCAPE: u8 = 9;
+const TAB: u8 = 23;
+const Q: u8 = 24;
+const CTRL: u8 = 37;
+const A: u8 = 38;
+const SHIFT: u8 = 50;
+const Z: u8 = 52;
+const X: u8 = 53;
+const M: u8 = 58;
+const ALT: u8 = 64;
+const F4: u8 = 70;
+const PRINT: u8 = 107;
+const RIGHT: u8 = 114;
+const SUPER: u8 = 133;
+
+/// Keys that a desktop keeps for itself.
+const DESKTOP_KEYS: [&[u8]; 6] =
+    [&[ALT, F4], &[ALT, TAB], &[SUPER], &[CTRL, ALT, RIGHT], &[PRINT], &[SUPER, A]];
+
+/// A person's desktop with a window manager and two windows: a session's, and a neighbour.
+struct Seat {
+    host: Host,
+    /// What has the keyboard at the host.
+    program: XProgram,
+    screen: XDisplay,
+    _manager: WindowManager,
+    neighbour: XProgram,
+    neighbours_window: TopLevel,
+    session: Running,
+    window: TopLevel,
+    _desktop: XDisplay,
+}
+
+impl Seat {
+    /// With a session in a window of `connect`, which has the focus.
+    fn connected(options: &[&str]) -> Self {
+        Self::with(|client, host| {
+            let address = host.address();
+            let line = ["connect", &address, "--size", "640x480", "--sound", "off"];
+            client.spawn(&[&line, options].concat())
+        })
+    }
+
+    /// With a session in the app, which has the focus, and whose settings are `settings`.
+    fn in_the_app(settings: &str) -> Self {
+        let configuration = tempfile::Builder::new().prefix("pf-e2e-config-").tempdir().unwrap();
+        let folder = configuration.path().join("punktfunk");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("settings.toml"), format!("sound = \"off\"\n{settings}\n")).unwrap();
+        let seat = Self::with(|client, _| {
+            let client = client.env("XDG_CONFIG_HOME", configuration.path().to_str().unwrap());
+            client.spawn(&["open", "punktfunk://connect/desk"])
+        });
+        until("a picture", || seat.screen.window_called("desk – Punktfunk"));
+        seat
+    }
+
+    fn with(start: impl FnOnce(ClientInstall, &Host) -> Running) -> Self {
+        let desktop = XDisplay::start(Size::new(640, 480));
+        let host = Host::m3().source("x11").env("DISPLAY", &desktop.name()).start();
+        let program = XProgram::open(&desktop);
+        let client = ClientInstall::new("couch");
+        client.pair(&host.address(), &host.pin());
+        let screen = XDisplay::start(Size::new(1600, 900));
+        let manager = WindowManager::start(&screen);
+        let neighbour = XProgram::beside_others(&screen, "neighbour", Size::new(200, 150));
+        let neighbours_window = until("a neighbour", || screen.window_called("neighbour"));
+        let session = start(client.env("DISPLAY", &screen.name()), &host);
+        let window = until("the client's window", || screen.window("Punktfunk"));
+        until("the focus", || screen.has_focus(window).then_some(()));
+        Self {
+            host,
+            program,
+            screen,
+            _manager: manager,
+            neighbour,
+            neighbours_window,
+            session,
+            window,
+            _desktop: desktop,
+        }
+    }
+
+    /// Waits until the session has the keyboard to itself.
+    fn await_grab(&self) {
+        until("a grab", || (!self.screen.is_keyboard_free()).then_some(()));
+    }
+
+    /// Waits until it has not.
+    fn await_release(&self) {
+        until("the grab's end", || self.screen.is_keyboard_free().then_some(()));
+    }
+
+    /// Presses keys in this order, and lets go of them in the other.
+    fn strike(&self, keys: &[u8]) {
+        keys.iter().for_each(|key| self.screen.strike(*key, true));
+        keys.iter().rev().for_each(|key| self.screen.strike(*key, false));
+    }
+
+    /// Strikes a key until it arrives at the host: then the session hears the keyboard.
+    fn await_keyboard(&mut self) {
+        let before = self.program.told().len();
+        let screen = &self.screen;
+        self.program.hear("a key at the host", |told| {
+            screen.strike(A, true);
+            screen.strike(A, false);
+            strokes(&told[before..]).iter().any(|(key, _)| *key == A).then_some(())
+        });
+        self.await_nothing_held();
+    }
+
+    /// Strikes keys, all of which the host must get, and nothing else.
+    #[track_caller]
+    fn strike_for_the_host(&mut self, keys: &[u8]) {
+        let before = self.program.told().len();
+        self.strike(keys);
+        let presses = keys.iter().map(|key| (*key, true));
+        let expected: Vec<_> = presses.chain(keys.iter().rev().map(|key| (*key, false))).collect();
+        let told = self.program.hear("all keys at the host", |told| {
+            let strokes = strokes(&told[before..]);
+            (strokes.len() >= expected.len()).then_some(strokes)
+        });
+        assert_eq!(told, expected);
+    }
+
+    /// Has the neighbour focused by its window manager, by Alt+Tab.
+    fn switch_away(&self) {
+        self.strike(&[ALT, TAB]);
+        until("the neighbour's focus", || self.screen.has_focus(self.neighbours_window).then_some(()));
+    }
+
+    fn switch_back(&self) {
+        self.strike(&[ALT, TAB]);
+        until("the session's focus", || self.screen.has_focus(self.window).then_some(()));
+    }
+
+    /// Waits until the window manager has done what it was told before.
+    fn await_manager(&self) {
+        let Size { width, height } = self.screen.size_of(self.neighbours_window);
+        let size = Size::new(width + 1, height);
+        self.screen.resize(self.neighbours_window, size);
+        let is_resized = || self.screen.size_of(self.neighbours_window) == size;
+        until("another size of the neighbour", || is_resized().then_some(()));
+    }
+
+    fn await_nothing_held(&self) {
+        let held = || self.program.held().0;
+        until("nothing held at the host", || held().is_empty().then_some(()));
+    }
+
+    /// The keys that the host was told of since `before`.
+    fn heard_at_the_host(&mut self, before: usize) -> BTreeSet<u8> {
+        strokes(&self.program.told()[before..]).into_iter().map(|(key, _)| key).collect()
+    }
+}
+
+/// The keys among what a program was told, and whether they went down.
+fn strokes(told: &[Told]) -> Vec<(u8, bool)> {
+    let stroke = |told: &Told| match told {
+        Told::Key { keycode, pressed, .. } => Some((*keycode, *pressed)),
+        _ => None,
+    };
+    told.iter().filter_map(stroke).collect()
+}
+
+/// Alt+F4 closes the program at the host, and not the window that shows it.
+#[test]
+fn while_the_keyboard_is_grabbed_the_desktops_keys_go_to_the_host_and_do_nothing_here() {
+    let mut seat = Seat::connected(&["--grab-keyboard", "always"]);
+    seat.await_grab();
+    seat.await_keyboard();
+    let visible = seat.screen.visible_windows();
+    for keys in DESKTOP_KEYS {
+        seat.strike_for_the_host(keys);
+    }
+    seat.await_manager();
+    // It gets this after all that the window manager may have told it.
+    seat.strike_for_the_host(&[A]);
+    assert!(seat.screen.has_focus(seat.window) && seat.session.is_running());
+    assert_eq!(seat.screen.visible_windows(), visible, "no menu");
+    seat.await_nothing_held();
+    assert!(!seat.screen.is_keyboard_free());
+}
+
+/// Who wants their own desktop's keys has them.
+#[test]
+fn with_never_the_desktop_keeps_its_keys() {
+    let mut seat = Seat::connected(&["--grab-keyboard", "never", "--fullscreen"]);
+    seat.await_keyboard();
+    assert!(seat.screen.is_keyboard_free());
+    let before = seat.program.told().len();
+    seat.switch_away();
+    seat.switch_back();
+    let visible = seat.screen.visible_windows();
+    seat.strike(&[SUPER]);
+    until("the desktop's menu", || (seat.screen.visible_windows() > visible).then_some(()));
+    seat.strike(&[ESCAPE]);
+    until("no menu", || (seat.screen.visible_windows() == visible).then_some(()));
+    seat.strike(&[ALT, F4]);
+    assert_eq!(seat.session.exit(), 0);
+    let heard = seat.heard_at_the_host(before);
+    assert!([TAB, F4, ESCAPE].iter().all(|key| !heard.contains(key)), "{heard:?}");
+    seat.await_nothing_held();
+}
+
+/// By default they go to the host in full screen, and are the desktop's in a window. The chord that changes between these
+/// works in both, and takes nothing else along: what was given to the host stays given.
+#[test]
+fn by_default_the_desktops_keys_are_the_hosts_in_full_screen_alone() {
+    let mut seat = Seat::connected(&["--fullscreen"]);
+    seat.await_grab();
+    seat.await_keyboard();
+    seat.strike_for_the_host(&[ALT, TAB]);
+    seat.strike(&[CTRL, ALT, SHIFT, Z]);
+    until("the pointer given to the host", || seat.screen.window("gives the pointer back"));
+
+    let full = seat.screen.size_of(seat.window);
+    seat.strike(&[CTRL, ALT, SHIFT, X]);
+    until("a smaller window", || (seat.screen.size_of(seat.window) != full).then_some(()));
+    seat.await_nothing_held();
+    seat.await_keyboard();
+    assert!(seat.screen.window("gives the pointer back").is_some(), "the focus was there all the time");
+    seat.await_release();
+    let before = seat.program.told().len();
+    seat.switch_away();
+    seat.switch_back();
+    assert!(!seat.heard_at_the_host(before).contains(&TAB));
+
+    seat.await_keyboard();
+    seat.strike(&[CTRL, ALT, SHIFT, X]);
+    seat.await_grab();
+    seat.strike_for_the_host(&[ALT, TAB]);
+}
+
+/// Where a person clicks, they type. A key that is held meanwhile stays down nowhere.
+#[test]
+fn a_click_on_another_window_ends_the_grab_and_leaves_nothing_pressed() {
+    let mut seat = Seat::connected(&["--grab-keyboard", "always"]);
+    seat.await_grab();
+    seat.await_keyboard();
+    seat.screen.strike(SUPER, true);
+    until("a held key at the host", || seat.program.held().0.contains(&SUPER).then_some(()));
+    seat.screen.click_on(seat.neighbours_window);
+    seat.await_release();
+    seat.await_nothing_held();
+    seat.screen.strike(SUPER, false);
+
+    let before = seat.program.told().len();
+    seat.strike(&[A]);
+    seat.neighbour
+        .hear("a key of the neighbour", |told| strokes(told).contains(&(A, false)).then_some(()));
+    assert_eq!(seat.neighbour.held().0, BTreeSet::new(), "nothing is down on this desktop either");
+
+    // By keys that the window manager has again; which it has to itself until the last of them is up.
+    seat.switch_back();
+    seat.await_grab();
+    assert!(!seat.heard_at_the_host(before).contains(&A));
+    seat.await_keyboard();
+    seat.strike_for_the_host(&[ALT, F4]);
+}
+
+/// A program that is gone keeps no keyboard.
+#[test]
+fn a_killed_client_gives_the_keyboard_back() {
+    let mut seat = Seat::connected(&["--grab-keyboard", "always"]);
+    seat.await_grab();
+    seat.await_keyboard();
+    seat.screen.strike(SUPER, true);
+    until("a held key at the host", || seat.program.held().0.contains(&SUPER).then_some(()));
+    seat.session.kill9();
+    seat.await_release();
+    seat.screen.strike(SUPER, false);
+    seat.await_nothing_held();
+    assert_eq!(seat.neighbour.held().0, BTreeSet::new());
+}
+
+/// Leaving by the chord is leaving: the window closes, though the host has all keys.
+#[test]
+fn the_chord_leaves_while_the_keyboard_is_grabbed() {
+    let mut seat = Seat::connected(&["--grab-keyboard", "always"]);
+    seat.await_grab();
+    seat.await_keyboard();
+    seat.strike(&[CTRL, ALT, SHIFT, Q]);
+    assert_eq!(seat.session.exit(), 0);
+    assert!(seat.screen.is_keyboard_free());
+    seat.await_nothing_held();
+}
+
+/// The app's menu is for the person before it, and so is the keyboard while it is open; a lost session keeps none.
+#[test]
+fn the_apps_menu_and_a_lost_session_give_the_keyboard_back() {
+    let mut seat = Seat::in_the_app("grab_keyboard = \"always\"");
+    seat.await_grab();
+    seat.await_keyboard();
+    seat.strike_for_the_host(&[ALT, TAB]);
+
+    seat.strike(&[CTRL, ALT, SHIFT, M]);
+    seat.await_release();
+    seat.await_nothing_held();
+    seat.switch_away();
+    seat.switch_back();
+    seat.await_manager();
+    assert!(seat.screen.is_keyboard_free(), "the menu is still open");
+    until("a menu that is closed", || {
+        seat.strike(&[ESCAPE]);
+        (!seat.screen.is_keyboard_free()).then_some(())
+    });
+    seat.await_keyboard();
+    seat.strike_for_the_host(&[ALT, F4]);
+
+    seat.host.kill9();
+    until("a lost session", || seat.screen.window_called("Reconnecting to desk – Punktfunk"));
+    seat.await_release();
+    seat.switch_away();
+}
