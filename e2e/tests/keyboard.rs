@@ -1,9 +1,7 @@
 //! Whose the desktop's own keys are: a real window on a real X server, whose window manager takes Alt+Tab, Alt+F4 and Super
 //! for itself, and a real program at the host.
 
-#![expect(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
-
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use pf_e2e::{
     ClientInstall, Host, Running, WindowManager, until,
@@ -43,6 +41,7 @@ struct Seat {
     neighbours_window: TopLevel,
     session: Running,
     window: TopLevel,
+    _client: ClientInstall,
     _desktop: XDisplay,
 }
 
@@ -58,29 +57,25 @@ impl Seat {
 
     /// With a session in the app, which has the focus, and whose settings are `settings`.
     fn in_the_app(settings: &str) -> Self {
-        let configuration = tempfile::Builder::new().prefix("pf-e2e-config-").tempdir().unwrap();
-        let folder = configuration.path().join("punktfunk");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("settings.toml"), format!("sound = \"off\"\n{settings}\n")).unwrap();
         let seat = Self::with(|client, _| {
-            let client = client.env("XDG_CONFIG_HOME", configuration.path().to_str().unwrap());
+            client.write_settings(&format!("sound = \"off\"\n{settings}\n"));
             client.spawn(&["open", "punktfunk://connect/desk"])
         });
         until("a picture", || seat.screen.window_called("desk – Punktfunk"));
         seat
     }
 
-    fn with(start: impl FnOnce(ClientInstall, &Host) -> Running) -> Self {
+    fn with(start: impl FnOnce(&ClientInstall, &Host) -> Running) -> Self {
         let desktop = XDisplay::start(Size::new(640, 480));
         let host = Host::m3().source("x11").env("DISPLAY", &desktop.name()).start();
         let program = XProgram::open(&desktop);
-        let client = ClientInstall::new("couch");
-        client.pair(&host.address(), &host.pin());
         let screen = XDisplay::start(Size::new(1600, 900));
+        let client = ClientInstall::new("couch").env("DISPLAY", &screen.name());
+        client.pair(&host.address(), &host.pin());
         let manager = WindowManager::start(&screen);
         let neighbour = XProgram::beside_others(&screen, "neighbour", Size::new(200, 150));
         let neighbours_window = until("a neighbour", || screen.window_called("neighbour"));
-        let session = start(client.env("DISPLAY", &screen.name()), &host);
+        let session = start(&client, &host);
         let window = until("the client's window", || screen.window("Punktfunk"));
         until("the focus", || screen.has_focus(window).then_some(()));
         Self {
@@ -92,6 +87,7 @@ impl Seat {
             neighbours_window,
             session,
             window,
+            _client: client,
             _desktop: desktop,
         }
     }
@@ -244,6 +240,7 @@ fn by_default_the_desktops_keys_are_the_hosts_in_full_screen_alone() {
     seat.await_keyboard();
     seat.strike(&[CTRL, ALT, SHIFT, X]);
     seat.await_grab();
+    seat.await_keyboard();
     seat.strike_for_the_host(&[ALT, TAB]);
 }
 
@@ -262,8 +259,7 @@ fn a_click_on_another_window_ends_the_grab_and_leaves_nothing_pressed() {
 
     let before = seat.program.told().len();
     seat.strike(&[A]);
-    seat.neighbour
-        .hear("a key of the neighbour", |told| strokes(told).contains(&(A, false)).then_some(()));
+    seat.neighbour.hear("a key of the neighbour", |told| strokes(told).contains(&(A, false)).then_some(()));
     assert_eq!(seat.neighbour.held().0, BTreeSet::new(), "nothing is down on this desktop either");
 
     // By keys that the window manager has again; which it has to itself until the last of them is up.

@@ -50,8 +50,7 @@ impl Shown {
         let window = Rc::new(events.create_window(attributes).map_err(|error| no_window(&error))?);
         let surface = Surface::new(context, Rc::clone(&window)).map_err(|error| no_window(&error))?;
         let PhysicalSize { width, height } = window.inner_size();
-        let (size, follow, grab) =
-            (Size::new(width, height), Follow::new(followed), Grab::new(&window));
+        let (size, follow, grab) = (Size::new(width, height), Follow::new(followed), Grab::new(&window));
         Ok(Self { window, surface, size, follow, grab })
     }
 
