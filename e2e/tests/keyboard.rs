@@ -16,6 +16,7 @@ const TAB: u8 = 23;
 const Q: u8 = 24;
 const CTRL: u8 = 37;
 const A: u8 = 38;
+const S: u8 = 39;
 const SHIFT: u8 = 50;
 const Z: u8 = 52;
 const X: u8 = 53;
@@ -108,16 +109,18 @@ impl Seat {
         keys.iter().rev().for_each(|key| self.screen.strike(*key, false));
     }
 
-    /// Strikes a key until it arrives at the host: then the session hears the keyboard.
+    /// Strikes a key until it arrives at the host: then the session hears the keyboard. What was struck before has arrived,
+    /// too, or never will.
     fn await_keyboard(&mut self) {
         let before = self.program.told().len();
         let screen = &self.screen;
         self.program.hear("a key at the host", |told| {
             screen.strike(A, true);
             screen.strike(A, false);
-            strokes(&told[before..]).iter().any(|(key, _)| *key == A).then_some(())
+            strokes(&told[before..]).contains(&(A, false)).then_some(())
         });
-        self.await_nothing_held();
+        self.strike(&[S]);
+        self.program.hear("another key", |told| strokes(&told[before..]).contains(&(S, false)).then_some(()));
     }
 
     /// Strikes keys, all of which the host must get, and nothing else.
