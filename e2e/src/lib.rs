@@ -35,6 +35,7 @@ mod impostor;
 mod outcome;
 mod process;
 mod raw;
+mod sway;
 mod window_manager;
 pub mod x_display;
 pub mod x_program;
@@ -54,6 +55,7 @@ pub use outcome::Outcome;
 pub use pf_lab::{Bottleneck, Bursts, Lan, Machine, Network, Outages, Passed, Relay};
 pub use process::{Running, program};
 pub use raw::Raw;
+pub use sway::Sway;
 pub use window_manager::WindowManager;
 
 /// The longest that anything here may take: far more than it does on an idle machine, for a busy one.

@@ -18,11 +18,12 @@ use pf_media::{
 use rustix::process::{Pid, Signal, kill_process};
 use x11rb::{
     connection::Connection as _,
+    protocol::Event,
     protocol::xproto::{
-        AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeGCAux, ClientMessageEvent,
-        ConfigureWindowAux, ConnectionExt as _, CreateGCAux, EventMask, Gcontext, GrabMode, GrabStatus,
-        ImageFormat, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MOTION_NOTIFY_EVENT, MapState,
-        Rectangle, Window,
+        AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeGCAux, ChangeWindowAttributesAux,
+        ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateGCAux, EventMask, FocusInEvent,
+        Gcontext, GrabMode, GrabStatus, ImageFormat, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
+        MOTION_NOTIFY_EVENT, MapState, NotifyDetail, NotifyMode, Rectangle, Window,
     },
     protocol::xtest::ConnectionExt as _,
     rust_connection::RustConnection,
@@ -39,6 +40,19 @@ pub struct TimeCodeClient {
     over: Arc<AtomicBool>,
     drawn: Arc<AtomicU32>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Looks whether a window's program takes the keyboard to itself. It disturbs nobody.
+#[derive(Debug)]
+pub struct GrabWatch {
+    connection: RustConnection,
+    is_grabbed: bool,
+}
+
+/// The keyboard of a display, kept from every program until this is dropped.
+#[derive(Debug)]
+pub struct HeldKeyboard {
+    _connection: RustConnection,
 }
 
 /// A window of another program.
@@ -270,6 +284,31 @@ impl XDisplay {
         focus.expect("something has it, or nothing").focus == window
     }
 
+    /// Looks from now on whether a window's program takes the keyboard to itself.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn watch_grabs(&self, TopLevel(window): TopLevel) -> GrabWatch {
+        let Canvas { connection, .. } = Canvas::open(&self.name());
+        let selected = ChangeWindowAttributesAux::new().event_mask(EventMask::FOCUS_CHANGE);
+        let selecting = connection.change_window_attributes(window, &selected);
+        selecting.expect("the server is there").check().expect("the window is there");
+        GrabWatch { connection, is_grabbed: false }
+    }
+
+    /// Takes the keyboard away from every program, until what this returns is dropped.
+    ///
+    /// # Panics
+    /// When another program has it to itself.
+    pub fn hold_keyboard(&self) -> HeldKeyboard {
+        let Canvas { connection, root, .. } = Canvas::open(&self.name());
+        let mode = GrabMode::ASYNC;
+        let grab = connection.grab_keyboard(true, root, x11rb::CURRENT_TIME, mode, mode);
+        let status = grab.expect("the server is there").reply().expect("an answer").status;
+        assert_eq!(status, GrabStatus::SUCCESS);
+        HeldKeyboard { _connection: connection }
+    }
+
     /// Whether no program keeps the keyboard to itself. Where none does, whoever has the focus loses it for a moment.
     ///
     /// # Panics
@@ -341,6 +380,30 @@ impl XDisplay {
         let message = ClientMessageEvent::new(32, window, protocols, [delete, x11rb::CURRENT_TIME, 0, 0, 0]);
         let sent = connection.send_event(false, window, EventMask::NO_EVENT, message);
         sent.expect("the server is there").check().expect("the window is there");
+    }
+}
+
+impl GrabWatch {
+    /// Whether the program has it to itself now.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn is_grabbed(&mut self) -> bool {
+        let is_of_the_window = |event: FocusInEvent| event.detail == NotifyDetail::NONLINEAR;
+        while let Some(event) = self.connection.poll_for_event().expect("the server is there") {
+            // A grab is told of as a change of focus to the window itself, and its end as one away from it. One by another
+            // program's window is told of, too, where the pointer is, with another detail.
+            match event {
+                Event::FocusIn(event) if is_of_the_window(event) && event.mode == NotifyMode::GRAB => {
+                    self.is_grabbed = true;
+                }
+                Event::FocusOut(event) if is_of_the_window(event) && event.mode == NotifyMode::UNGRAB => {
+                    self.is_grabbed = false;
+                }
+                _ => {}
+            }
+        }
+        self.is_grabbed
     }
 }
 

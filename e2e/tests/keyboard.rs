@@ -1,11 +1,11 @@
 //! Whose the desktop's own keys are: a real window on a real X server, whose window manager takes Alt+Tab, Alt+F4 and Super
 //! for itself, and a real program at the host.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use pf_e2e::{
-    ClientInstall, Host, Running, WindowManager, until,
-    x_display::{TopLevel, XDisplay},
+    ClientInstall, Host, Running, Sway, WindowManager, until,
+    x_display::{GrabWatch, TopLevel, XDisplay},
     x_program::{Told, XProgram},
 };
 use pf_media::picture::Size;
@@ -42,6 +42,7 @@ struct Seat {
     neighbours_window: TopLevel,
     session: Running,
     window: TopLevel,
+    grabs: GrabWatch,
     _client: ClientInstall,
     _desktop: XDisplay,
 }
@@ -67,18 +68,20 @@ impl Seat {
     }
 
     fn with(start: impl FnOnce(&ClientInstall, &Host) -> Running) -> Self {
-        let desktop = XDisplay::start(Size::new(640, 480));
-        let host = Host::m3().source("x11").env("DISPLAY", &desktop.name()).start();
-        let program = XProgram::open(&desktop);
+        let (desktop, host, program) = desk();
         let screen = XDisplay::start(Size::new(1600, 900));
         let client = ClientInstall::new("couch").env("DISPLAY", &screen.name());
         client.pair(&host.address(), &host.pin());
         let manager = WindowManager::start(&screen);
         let neighbour = XProgram::beside_others(&screen, "neighbour", Size::new(200, 150));
         let neighbours_window = until("a neighbour", || screen.window_called("neighbour"));
+        // Until the focus was seen nobody gets the keyboard, so that no grab is missed.
+        let held = screen.hold_keyboard();
         let session = start(&client, &host);
         let window = until("the client's window", || screen.window("Punktfunk"));
         until("the focus", || screen.has_focus(window).then_some(()));
+        let grabs = screen.watch_grabs(window);
+        drop(held);
         Self {
             host,
             program,
@@ -88,19 +91,20 @@ impl Seat {
             neighbours_window,
             session,
             window,
+            grabs,
             _client: client,
             _desktop: desktop,
         }
     }
 
     /// Waits until the session has the keyboard to itself.
-    fn await_grab(&self) {
-        until("a grab", || (!self.screen.is_keyboard_free()).then_some(()));
+    fn await_grab(&mut self) {
+        until("a grab", || self.grabs.is_grabbed().then_some(()));
     }
 
     /// Waits until it has not.
-    fn await_release(&self) {
-        until("the grab's end", || self.screen.is_keyboard_free().then_some(()));
+    fn await_release(&mut self) {
+        until("the grab's end", || (!self.grabs.is_grabbed()).then_some(()));
     }
 
     /// Presses keys in this order, and lets go of them in the other.
@@ -168,6 +172,14 @@ impl Seat {
     }
 }
 
+/// A display, the host that mirrors it, and what has the keyboard there.
+fn desk() -> (XDisplay, Host, XProgram) {
+    let desktop = XDisplay::start(Size::new(640, 480));
+    let host = Host::m3().source("x11").env("DISPLAY", &desktop.name()).start();
+    let program = XProgram::open(&desktop);
+    (desktop, host, program)
+}
+
 /// The keys among what a program was told, and whether they went down.
 fn strokes(told: &[Told]) -> Vec<(u8, bool)> {
     let stroke = |told: &Told| match told {
@@ -193,7 +205,7 @@ fn while_the_keyboard_is_grabbed_the_desktops_keys_go_to_the_host_and_do_nothing
     assert!(seat.screen.has_focus(seat.window) && seat.session.is_running());
     assert_eq!(seat.screen.visible_windows(), visible, "no menu");
     seat.await_nothing_held();
-    assert!(!seat.screen.is_keyboard_free());
+    assert!(seat.grabs.is_grabbed());
 }
 
 /// Who wants their own desktop's keys has them.
@@ -201,11 +213,11 @@ fn while_the_keyboard_is_grabbed_the_desktops_keys_go_to_the_host_and_do_nothing
 fn with_never_the_desktop_keeps_its_keys() {
     let mut seat = Seat::connected(&["--grab-keyboard", "never", "--fullscreen"]);
     seat.await_keyboard();
-    assert!(seat.screen.is_keyboard_free());
+    let visible = seat.screen.visible_windows();
     let before = seat.program.told().len();
     seat.switch_away();
     seat.switch_back();
-    let visible = seat.screen.visible_windows();
+    until("no list of windows", || (seat.screen.visible_windows() == visible).then_some(()));
     seat.strike(&[SUPER]);
     until("the desktop's menu", || (seat.screen.visible_windows() > visible).then_some(()));
     seat.strike(&[ESCAPE]);
@@ -231,10 +243,10 @@ fn by_default_the_desktops_keys_are_the_hosts_in_full_screen_alone() {
     let full = seat.screen.size_of(seat.window);
     seat.strike(&[CTRL, ALT, SHIFT, X]);
     until("a smaller window", || (seat.screen.size_of(seat.window) != full).then_some(()));
-    seat.await_nothing_held();
+    seat.await_release();
     seat.await_keyboard();
     assert!(seat.screen.window("gives the pointer back").is_some(), "the focus was there all the time");
-    seat.await_release();
+    seat.await_nothing_held();
     let before = seat.program.told().len();
     seat.switch_away();
     seat.switch_back();
@@ -282,7 +294,7 @@ fn a_killed_client_gives_the_keyboard_back() {
     seat.screen.strike(SUPER, true);
     until("a held key at the host", || seat.program.held().0.contains(&SUPER).then_some(()));
     seat.session.kill9();
-    seat.await_release();
+    until("the grab's end", || seat.screen.is_keyboard_free().then_some(()));
     seat.screen.strike(SUPER, false);
     seat.await_nothing_held();
     assert_eq!(seat.neighbour.held().0, BTreeSet::new());
@@ -314,10 +326,10 @@ fn the_apps_menu_and_a_lost_session_give_the_keyboard_back() {
     seat.switch_away();
     seat.switch_back();
     seat.await_manager();
-    assert!(seat.screen.is_keyboard_free(), "the menu is still open");
+    assert!(!seat.grabs.is_grabbed(), "the menu is still open");
     until("a menu that is closed", || {
         seat.strike(&[ESCAPE]);
-        (!seat.screen.is_keyboard_free()).then_some(())
+        seat.grabs.is_grabbed().then_some(())
     });
     seat.await_keyboard();
     seat.strike_for_the_host(&[ALT, F4]);
@@ -326,4 +338,79 @@ fn the_apps_menu_and_a_lost_session_give_the_keyboard_back() {
     until("a lost session", || seat.screen.window_called("Reconnecting to desk – Punktfunk"));
     seat.await_release();
     seat.switch_away();
+}
+
+/// A person's Wayland desktop with a session's window, and another host of it, by which keys are struck there.
+struct WaylandSeat {
+    program: XProgram,
+    sway: Sway,
+    hands: Host,
+    client: ClientInstall,
+    _session: Running,
+    /// One more of the other host, so that the desktop has a keyboard all the time.
+    _keyboard: Running,
+    _host: Host,
+    _desktop: XDisplay,
+}
+
+impl WaylandSeat {
+    fn connected(options: &[&str]) -> Self {
+        let (desktop, host, program) = desk();
+        let sway = Sway::start(&[("Mod1+Tab", "switched"), ("--inhibited Mod4+b", "inhibited")]);
+        let hands = Host::m3().source("wayland").env("WAYLAND_DISPLAY", &sway.name()).start();
+        let client = ClientInstall::new("couch").env("WAYLAND_DISPLAY", &sway.name());
+        client.pair(&host.address(), &host.pin());
+        client.pair(&hands.address(), &hands.pin());
+        let keyboard = client.spawn(&["connect", &hands.address(), "--headless"]);
+        hands.await_session_of(&client.fingerprint());
+        let address = host.address();
+        let line = ["connect", &address, "--size", "640x480", "--sound", "off"];
+        let session = client.spawn(&[&line, options].concat());
+        until("the focus", || sway.has_focused("Punktfunk").then_some(()));
+        let (_session, _keyboard, _host, _desktop) = (session, keyboard, host, desktop);
+        Self { program, sway, hands, client, _session, _keyboard, _host, _desktop }
+    }
+
+    /// Strikes each of these keys at the desktop.
+    fn strike(&self, keys: &[&str]) {
+        let file = self.client.file("script");
+        let lines = keys.iter().map(|keys| format!("key tap {keys}\n"));
+        fs::write(&file, lines.collect::<String>()).unwrap();
+        let (address, file) = (self.hands.address(), file.to_str().unwrap());
+        self.client.run(&["connect", &address, "--headless", "--input-script", file]).expect_success();
+    }
+
+    fn count_at_the_host(&mut self, key: u8) -> usize {
+        strokes(self.program.told()).iter().filter(|stroke| **stroke == (key, true)).count()
+    }
+}
+
+/// A compositor that lets its shortcuts be inhibited does so while the session has the keyboard, and no longer.
+#[test]
+fn a_wayland_desktops_keys_go_to_the_host_while_its_picture_has_the_keyboard() {
+    let mut seat = WaylandSeat::connected(&["--fullscreen"]);
+    until("Alt+Tab at the host", || {
+        seat.strike(&["Alt+Tab"]);
+        (seat.count_at_the_host(TAB) > 0).then_some(())
+    });
+    seat.sway.forget("switched");
+    let before = seat.count_at_the_host(TAB);
+    // The second is sway's own whatever is inhibited: once it was noted, the first would have been.
+    seat.strike(&["Alt+Tab", "Super+B"]);
+    until("sway's own keys", || seat.sway.has_noted("inhibited").then_some(()));
+    assert!(!seat.sway.has_noted("switched"));
+    until("Alt+Tab at the host", || (seat.count_at_the_host(TAB) == before + 1).then_some(()));
+
+    seat.strike(&["Ctrl+Alt+Shift+X"]);
+    until("a switch by sway", || {
+        seat.strike(&["Alt+Tab"]);
+        seat.sway.has_noted("switched").then_some(())
+    });
+    seat.sway.forget("switched");
+    let (tabs, others) = (seat.count_at_the_host(TAB), seat.count_at_the_host(S));
+    seat.strike(&["Alt+Tab", "S"]);
+    until("a key that is nobody else's", || (seat.count_at_the_host(S) > others).then_some(()));
+    assert_eq!(seat.count_at_the_host(TAB), tabs);
+    until("a switch by sway", || seat.sway.has_noted("switched").then_some(()));
+    until("nothing held", || seat.program.held().0.is_empty().then_some(()));
 }
