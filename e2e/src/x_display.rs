@@ -331,6 +331,17 @@ impl XDisplay {
         focus.expect("the server is there").check().expect("there is always none");
     }
 
+    /// Has the keyboard go to whatever window the pointer is in.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn focus_by_pointer(&self) {
+        let connection = Canvas::open(&self.name()).connection;
+        let pointer = InputFocus::POINTER_ROOT;
+        let focus = connection.set_input_focus(pointer, u32::from(pointer), x11rb::CURRENT_TIME);
+        focus.expect("the server is there").check().expect("there is always a pointer");
+    }
+
     /// Has a key of the display's keyboard go down or up, as its person would.
     ///
     /// # Panics

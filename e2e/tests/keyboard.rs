@@ -285,6 +285,19 @@ fn a_click_on_another_window_ends_the_grab_and_leaves_nothing_pressed() {
     seat.strike_for_the_host(&[ALT, F4]);
 }
 
+/// A focus that goes by the pointer is gone without a word when that leaves: what is taken then would never be given back.
+#[test]
+fn nothing_is_taken_where_the_focus_goes_by_the_pointer() {
+    let mut seat = Seat::connected(&["--grab-keyboard", "always"]);
+    seat.await_grab();
+    seat.screen.click_on(seat.window);
+    seat.screen.focus_by_pointer();
+    seat.await_release();
+    seat.await_keyboard();
+    assert!(!seat.screen.has_focus(seat.window), "the keys come by the pointer");
+    assert!(!seat.grabs.is_grabbed());
+}
+
 /// A program that is gone keeps no keyboard.
 #[test]
 fn a_killed_client_gives_the_keyboard_back() {

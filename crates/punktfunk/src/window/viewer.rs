@@ -145,6 +145,8 @@ impl Viewer {
     pub(crate) fn handle(&mut self, event: &WindowEvent, shown: &mut Shown) -> Option<Chord> {
         if let WindowEvent::Focused(false) = event {
             self.leave(shown);
+            // Also where the focus is back before the window looks whether it has it.
+            shown.grab.give_back(Instant::now());
         }
         if let Some(chord) = self.note_keys(event) {
             return Some(chord);

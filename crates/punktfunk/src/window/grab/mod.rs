@@ -50,6 +50,13 @@ impl Grab {
         }
     }
 
+    /// Gives the keyboard back, until [`follow`](Self::follow) takes it again.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        if let (Some(Step::Release), Some(server)) = (self.hold.step(now, false), &mut self.server) {
+            server.release();
+        }
+    }
+
     /// Whether all keys come to the window now.
     pub(super) fn is_held(&mut self) -> bool {
         self.hold.is_held() && self.server.as_mut().is_some_and(Server::gives_all_keys)

@@ -4,9 +4,9 @@
 //! and by that protocol: keys then come through winit as ever. While it holds, no other program's key bindings count. It
 //! ends with the connection, at the latest.
 //!
-//! A server tells of a grab as if the focus went away from the window and came back, when it begins and when it ends. winit
-//! does not look at why, and would say that the window lost the keyboard. So for these moments the window does not listen for
-//! the focus. Other programs are held off until it does again: a real change is told.
+//! A server tells of a grab as of a change of focus to the grab's window. winit listens for the focus as XInput tells it, and
+//! there it is none while the window has the focus already. Where it has not, winit takes the grab for the focus itself: such
+//! a grab is given back at once.
 
 #![expect(unsafe_code, reason = "winit hands its connection out as a pointer")]
 
@@ -21,12 +21,9 @@ use winit::{
 use x11_dl::xlib_xcb::Xlib_xcb;
 use x11rb::{
     CURRENT_TIME,
-    connection::Connection as _,
+    cookie::VoidCookie,
     errors::ReplyError,
-    protocol::{
-        xinput::{ConnectionExt as _, EventMask, XIEventMask},
-        xproto::{self, ConnectionExt as _, GrabMode, GrabStatus},
-    },
+    protocol::xproto::{self, ConnectionExt as _, GrabMode, GrabStatus},
     xcb_ffi::{XCBConnection, load_libxcb},
 };
 
@@ -62,58 +59,33 @@ impl Keyboard {
 
     /// Takes the keyboard, if the window has the focus.
     pub(super) fn take(&self) -> Result<Outcome, ReplyError> {
-        self.without_focus_events(|| {
-            // What winit said of it may be no longer so; a grab would take the keys of whoever has it now.
-            if self.connection.get_input_focus()?.reply()?.focus != self.window {
-                return Ok(Outcome::Refused);
-            }
-            let (mode, owner_events) = (GrabMode::ASYNC, true);
-            let grab = self.connection.grab_keyboard(owner_events, self.window, CURRENT_TIME, mode, mode)?;
-            Ok(match grab.reply()?.status {
-                GrabStatus::SUCCESS => Outcome::Held,
-                _ => Outcome::Busy,
-            })
-        })
+        // What winit said of it may be no longer so, and the keys are whose it is now.
+        if !self.has_focus()? {
+            return Ok(Outcome::Refused);
+        }
+        let (mode, owner_events) = (GrabMode::ASYNC, true);
+        let grab = self.connection.grab_keyboard(owner_events, self.window, CURRENT_TIME, mode, mode)?;
+        if grab.reply()?.status != GrabStatus::SUCCESS {
+            return Ok(Outcome::Busy);
+        }
+        // It may have gone meanwhile. From here on its loss is heard of.
+        if !self.has_focus()? {
+            self.connection.ungrab_keyboard(CURRENT_TIME)?.check()?;
+            return Ok(Outcome::Refused);
+        }
+        Ok(Outcome::Held)
+    }
+
+    fn has_focus(&self) -> Result<bool, ReplyError> {
+        Ok(self.connection.get_input_focus()?.reply()?.focus == self.window)
     }
 
     /// Gives the keyboard back.
     pub(super) fn release(&self) {
-        let released = self.without_focus_events(|| self.connection.ungrab_keyboard(CURRENT_TIME)?.check());
-        if let Err(error) = released {
+        let released = self.connection.ungrab_keyboard(CURRENT_TIME).map_err(ReplyError::from);
+        if let Err(error) = released.and_then(VoidCookie::check) {
             // It went with the connection, then.
             tracing::debug!(%error, "the keyboard could not be given back");
         }
     }
-
-    /// Does what the server tells of as a change of focus, with nobody there to hear it.
-    fn without_focus_events<T>(&self, act: impl FnOnce() -> Result<T, ReplyError>) -> Result<T, ReplyError> {
-        self.connection.grab_server()?.ignore_error();
-        let done = self.select_less(act);
-        self.connection.ungrab_server()?.ignore_error();
-        self.connection.flush()?;
-        done
-    }
-
-    /// Does something while no events of the focus are selected.
-    fn select_less<T>(&self, act: impl FnOnce() -> Result<T, ReplyError>) -> Result<T, ReplyError> {
-        let selected = self.connection.xinput_xi_get_selected_events(self.window)?.reply()?.masks;
-        self.select(&selected.iter().map(without_focus).collect::<Vec<_>>())?;
-        let done = act();
-        self.select(&selected)?;
-        done
-    }
-
-    fn select(&self, masks: &[EventMask]) -> Result<(), ReplyError> {
-        if masks.is_empty() {
-            return Ok(());
-        }
-        self.connection.xinput_xi_select_events(self.window, masks)?.check()
-    }
-}
-
-/// The same events, but those of the focus.
-fn without_focus(selected: &EventMask) -> EventMask {
-    let focus = u32::from(XIEventMask::FOCUS_IN | XIEventMask::FOCUS_OUT);
-    let others = |mask: &XIEventMask| XIEventMask::from(u32::from(*mask) & !focus);
-    EventMask { deviceid: selected.deviceid, mask: selected.mask.iter().map(others).collect() }
 }
