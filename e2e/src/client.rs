@@ -1,6 +1,7 @@
 //! An install of the client program.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -49,6 +50,13 @@ impl ClientInstall {
     /// Where its identity and store are.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+
+    /// Writes its `settings.toml`.
+    pub fn write_settings(&self, text: &str) {
+        let folder = self.temp.path().join("config/punktfunk");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("settings.toml"), text).unwrap();
     }
 
     /// Runs a command to its end, with `--json`.

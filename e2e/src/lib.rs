@@ -35,6 +35,8 @@ mod impostor;
 mod outcome;
 mod process;
 mod raw;
+mod sway;
+mod window_manager;
 pub mod x_display;
 pub mod x_program;
 
@@ -53,6 +55,8 @@ pub use outcome::Outcome;
 pub use pf_lab::{Bottleneck, Bursts, Lan, Machine, Network, Outages, Passed, Relay};
 pub use process::{Running, program};
 pub use raw::Raw;
+pub use sway::Sway;
+pub use window_manager::WindowManager;
 
 /// The longest that anything here may take: far more than it does on an idle machine, for a busy one.
 pub const PATIENCE: Duration = Duration::from_mins(1);

@@ -18,10 +18,12 @@ use pf_media::{
 use rustix::process::{Pid, Signal, kill_process};
 use x11rb::{
     connection::Connection as _,
+    protocol::Event,
     protocol::xproto::{
-        Atom, AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeGCAux, ClientMessageEvent,
-        ConfigureWindowAux, ConnectionExt as _, CreateGCAux, EventMask, Gcontext, ImageFormat, InputFocus,
-        KEY_PRESS_EVENT, KEY_RELEASE_EVENT, MOTION_NOTIFY_EVENT, MapState, Rectangle, Window,
+        Atom, AtomEnum, BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ChangeGCAux, ChangeWindowAttributesAux,
+        ClientMessageEvent, ConfigureWindowAux, ConnectionExt as _, CreateGCAux, EventMask, FocusInEvent,
+        Gcontext, GrabMode, GrabStatus, ImageFormat, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
+        MOTION_NOTIFY_EVENT, MapState, NotifyDetail, NotifyMode, Rectangle, Window,
     },
     protocol::xtest::ConnectionExt as _,
     rust_connection::RustConnection,
@@ -38,6 +40,19 @@ pub struct TimeCodeClient {
     over: Arc<AtomicBool>,
     drawn: Arc<AtomicU32>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Looks whether a window's program takes the keyboard to itself. It disturbs nobody.
+#[derive(Debug)]
+pub struct GrabWatch {
+    connection: RustConnection,
+    is_grabbed: bool,
+}
+
+/// The keyboard of a display, kept from every program until this is dropped.
+#[derive(Debug)]
+pub struct HeldKeyboard {
+    _connection: RustConnection,
 }
 
 /// A window of another program.
@@ -109,7 +124,6 @@ impl XDisplay {
     fn window_where(&self, is_meant: impl Fn(&str) -> bool) -> Option<TopLevel> {
         let canvas = Canvas::open(&self.name());
         let connection = &canvas.connection;
-        let tree = connection.query_tree(canvas.root).ok()?.reply().ok()?;
         let is_it = |window: &Window| {
             let text_of = |property: Atom| {
                 let text = connection.get_property(false, *window, property, AtomEnum::ANY, 0, 256);
@@ -123,7 +137,8 @@ impl XDisplay {
             let is_named = is_meant(&String::from_utf8_lossy(&text));
             Some(is_named && attributes.map_state == MapState::VIEWABLE)
         };
-        tree.children.into_iter().find(|window| is_it(window) == Some(true)).map(TopLevel)
+        let mut all = windows_below(connection, canvas.root, 2).into_iter();
+        all.find(|window| is_it(window) == Some(true)).map(TopLevel)
     }
 
     /// The time code that is seen in the top left corner of a window, if it can be read.
@@ -159,6 +174,58 @@ impl XDisplay {
         let pixels = image.expect(answered).reply().expect(answered).data;
         let greens = pixels.chunks_exact(4).map(|pixel| pixel[1]).collect();
         (Size::new(width.into(), height.into()), greens)
+    }
+
+    /// Whether a window manager runs.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn is_managed(&self) -> bool {
+        let Canvas { connection, root, .. } = Canvas::open(&self.name());
+        let check = atom(&connection, b"_NET_SUPPORTING_WM_CHECK").expect("an atom");
+        let property = connection.get_property(false, root, check, AtomEnum::WINDOW, 0, 1);
+        let property = property.expect("the server is there").reply().expect("the root window is there");
+        !property.value.is_empty()
+    }
+
+    /// How many windows are visible, each with all that is in it.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn visible_windows(&self) -> usize {
+        let Canvas { connection, root, .. } = Canvas::open(&self.name());
+        let is_visible = |window: &Window| {
+            let attributes = connection.get_window_attributes(*window).ok()?.reply().ok()?;
+            Some(attributes.map_state == MapState::VIEWABLE)
+        };
+        let all = windows_below(&connection, root, 0);
+        all.iter().filter(|window| is_visible(window) == Some(true)).count()
+    }
+
+    /// Clicks on a window: into its middle, where nothing may lie over it.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn click_on(&self, window: TopLevel) {
+        let size = self.size_of(window);
+        let Canvas { connection, root, .. } = Canvas::open(&self.name());
+        let middle = [size.width, size.height].map(|side| (side / 2) as i16);
+        let place = connection.translate_coordinates(window.0, root, middle[0], middle[1]);
+        let place = place.expect("the server is there").reply().expect("the window is there");
+        self.point([place.dst_x, place.dst_y]);
+        self.click(1, true);
+        self.click(1, false);
+    }
+
+    /// How large a window is.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn size_of(&self, TopLevel(window): TopLevel) -> Size {
+        let connection = Canvas::open(&self.name()).connection;
+        let geometry = connection.get_geometry(window).expect("the server is there").reply();
+        let geometry = geometry.expect("the window is there");
+        Size::new(geometry.width.into(), geometry.height.into())
     }
 
     /// Gives a window another size, as its person does by its corner.
@@ -206,6 +273,53 @@ impl XDisplay {
         focus.expect("the server is there").check().expect("the window is there");
     }
 
+    /// Whether this window has the keyboard.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn has_focus(&self, TopLevel(window): TopLevel) -> bool {
+        let connection = Canvas::open(&self.name()).connection;
+        let focus = connection.get_input_focus().expect("the server is there").reply();
+        focus.expect("something has it, or nothing").focus == window
+    }
+
+    /// Looks from now on whether a window's program takes the keyboard to itself.
+    ///
+    /// # Panics
+    /// When the window is gone.
+    pub fn watch_grabs(&self, TopLevel(window): TopLevel) -> GrabWatch {
+        let Canvas { connection, .. } = Canvas::open(&self.name());
+        let selected = ChangeWindowAttributesAux::new().event_mask(EventMask::FOCUS_CHANGE);
+        let selecting = connection.change_window_attributes(window, &selected);
+        selecting.expect("the server is there").check().expect("the window is there");
+        GrabWatch { connection, is_grabbed: false }
+    }
+
+    /// Takes the keyboard away from every program, until what this returns is dropped.
+    ///
+    /// # Panics
+    /// When another program has it to itself.
+    pub fn hold_keyboard(&self) -> HeldKeyboard {
+        let Canvas { connection, root, .. } = Canvas::open(&self.name());
+        let mode = GrabMode::ASYNC;
+        let grab = connection.grab_keyboard(true, root, x11rb::CURRENT_TIME, mode, mode);
+        let status = grab.expect("the server is there").reply().expect("an answer").status;
+        assert_eq!(status, GrabStatus::SUCCESS);
+        HeldKeyboard { _connection: connection }
+    }
+
+    /// Whether no program keeps the keyboard to itself. Where none does, whoever has the focus loses it for a moment.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn is_keyboard_free(&self) -> bool {
+        let Canvas { connection, root, .. } = Canvas::open(&self.name());
+        let mode = GrabMode::ASYNC;
+        let grab = connection.grab_keyboard(true, root, x11rb::CURRENT_TIME, mode, mode);
+        // Closing the connection gives it back.
+        grab.expect("the server is there").reply().expect("an answer").status == GrabStatus::SUCCESS
+    }
+
     /// Takes the keyboard away from every window.
     ///
     /// # Panics
@@ -214,6 +328,17 @@ impl XDisplay {
         let connection = Canvas::open(&self.name()).connection;
         let focus = connection.set_input_focus(InputFocus::NONE, x11rb::NONE, x11rb::CURRENT_TIME);
         focus.expect("the server is there").check().expect("there is always none");
+    }
+
+    /// Has the keyboard go to whatever window the pointer is in.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn focus_by_pointer(&self) {
+        let connection = Canvas::open(&self.name()).connection;
+        let pointer = InputFocus::POINTER_ROOT;
+        let focus = connection.set_input_focus(pointer, u32::from(pointer), x11rb::CURRENT_TIME);
+        focus.expect("the server is there").check().expect("there is always a pointer");
     }
 
     /// Has a key of the display's keyboard go down or up, as its person would.
@@ -265,6 +390,30 @@ impl XDisplay {
         let message = ClientMessageEvent::new(32, window, protocols, [delete, x11rb::CURRENT_TIME, 0, 0, 0]);
         let sent = connection.send_event(false, window, EventMask::NO_EVENT, message);
         sent.expect("the server is there").check().expect("the window is there");
+    }
+}
+
+impl GrabWatch {
+    /// Whether the program has it to itself now.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub fn is_grabbed(&mut self) -> bool {
+        let is_of_the_window = |event: FocusInEvent| event.detail == NotifyDetail::NONLINEAR;
+        while let Some(event) = self.connection.poll_for_event().expect("the server is there") {
+            // A grab is told of as a change of focus to the window itself, and its end as one away from it. One by another
+            // program's window is told of, too, where the pointer is, with another detail.
+            match event {
+                Event::FocusIn(event) if is_of_the_window(event) && event.mode == NotifyMode::GRAB => {
+                    self.is_grabbed = true;
+                }
+                Event::FocusOut(event) if is_of_the_window(event) && event.mode == NotifyMode::UNGRAB => {
+                    self.is_grabbed = false;
+                }
+                _ => {}
+            }
+        }
+        self.is_grabbed
     }
 }
 
@@ -346,6 +495,16 @@ impl Canvas {
         self.connection.ungrab_server().ok()?;
         self.connection.get_input_focus().ok()?.reply().ok().map(|_| ())
     }
+}
+
+/// The windows in a window, at most so many frames deep: a window manager puts those of programs into its own.
+fn windows_below(connection: &RustConnection, window: Window, frames: u32) -> Vec<Window> {
+    let Ok(Ok(tree)) = connection.query_tree(window).map(|tree| tree.reply()) else { return Vec::new() };
+    let mut all = tree.children.clone();
+    if frames > 0 {
+        all.extend(tree.children.iter().flat_map(|child| windows_below(connection, *child, frames - 1)));
+    }
+    all
 }
 
 fn atom(connection: &RustConnection, name: &[u8]) -> Option<u32> {

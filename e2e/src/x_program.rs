@@ -2,21 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use pf_media::picture::Size;
 use x11rb::{
     connection::Connection as _,
     protocol::{
         Event,
         xproto::{
-            ConnectionExt as _, CreateWindowAux, EventMask, InputFocus, KeyButMask, Keycode, Window,
-            WindowClass,
+            AtomEnum, ConnectionExt as _, CreateWindowAux, EventMask, InputFocus, KeyButMask, Keycode,
+            PropMode, Window, WindowClass,
         },
     },
     rust_connection::RustConnection,
+    wrapper::ConnectionExt as _,
 };
 
 use crate::{until, x_display::XDisplay};
 
-/// A program whose window covers its display, and that has the keyboard's focus.
+/// A program with a window.
 #[derive(Debug)]
 pub struct XProgram {
     connection: RustConnection,
@@ -50,24 +52,45 @@ pub enum Told {
 }
 
 impl XProgram {
-    /// Opens the window on a display of its own.
+    /// Opens a window that covers a display of its own, and takes the keyboard's focus.
     pub fn open(display: &XDisplay) -> Self {
         let (connection, _) = RustConnection::connect(Some(&display.name())).unwrap();
-        let (root, screen) = (connection.setup().roots[0].root, &connection.setup().roots[0]);
+        let screen = &connection.setup().roots[0];
+        let size = Size::new(screen.width_in_pixels.into(), screen.height_in_pixels.into());
+        let (program, window) = Self::create(connection, size, CreateWindowAux::new().override_redirect(1));
+        let connection = &program.connection;
+        connection.map_window(window).unwrap();
+        connection.set_input_focus(InputFocus::PARENT, window, x11rb::CURRENT_TIME).unwrap();
+        connection.get_input_focus().unwrap().reply().unwrap();
+        program
+    }
+
+    /// Opens a window of this name and size where the display's window manager puts it.
+    pub fn beside_others(display: &XDisplay, name: &str, size: Size) -> Self {
+        let (connection, _) = RustConnection::connect(Some(&display.name())).unwrap();
+        let (program, window) = Self::create(connection, size, CreateWindowAux::new());
+        let connection = &program.connection;
+        let property = connection.intern_atom(false, b"_NET_WM_NAME").unwrap().reply().unwrap().atom;
+        let name = name.as_bytes();
+        connection.change_property8(PropMode::REPLACE, window, property, AtomEnum::STRING, name).unwrap();
+        connection.map_window(window).unwrap();
+        connection.get_input_focus().unwrap().reply().unwrap();
+        program
+    }
+
+    /// Makes a window.
+    fn create(connection: RustConnection, size: Size, aux: CreateWindowAux) -> (Self, Window) {
+        let root = connection.setup().roots[0].root;
         let window = connection.generate_id().unwrap();
         let events = EventMask::KEY_PRESS
             | EventMask::KEY_RELEASE
             | EventMask::BUTTON_PRESS
             | EventMask::BUTTON_RELEASE
             | EventMask::POINTER_MOTION;
-        let (width, height) = (screen.width_in_pixels, screen.height_in_pixels);
-        let aux = CreateWindowAux::new().override_redirect(1).event_mask(events);
-        let class = WindowClass::INPUT_OUTPUT;
+        let (width, height) = (size.width as u16, size.height as u16);
+        let (aux, class) = (aux.event_mask(events), WindowClass::INPUT_OUTPUT);
         connection.create_window(0, window, root, 0, 0, width, height, 0, class, 0, &aux).unwrap();
-        connection.map_window(window).unwrap();
-        connection.set_input_focus(InputFocus::PARENT, window, x11rb::CURRENT_TIME).unwrap();
-        connection.get_input_focus().unwrap().reply().unwrap();
-        Self { connection, root, told: Vec::new() }
+        (Self { connection, root, told: Vec::new() }, window)
     }
 
     /// All that it was told so far, in order.

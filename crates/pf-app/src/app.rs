@@ -32,6 +32,8 @@ pub struct App {
     has_menu: bool,
     /// Until when a session that opened shows its keys.
     entry_until: Option<Instant>,
+    /// Whether the desktop's own keys go to the host.
+    has_all_keys: bool,
     /// What the window was called when it was shown last.
     shown_title: String,
     wishes: Vec<Wish>,
@@ -88,6 +90,8 @@ pub enum News {
     Visit(u32, VisitNews),
     /// Something beside a visit went wrong.
     Problem(Sentence),
+    /// The keys that the desktop keeps for itself otherwise, such as Alt+Tab, go to the host from now on, or no more.
+    AllKeys(bool),
 }
 
 impl App {
@@ -103,6 +107,7 @@ impl App {
             settings,
             has_menu: false,
             entry_until: None,
+            has_all_keys: false,
             shown_title: String::new(),
             wishes: Vec::new(),
         }
@@ -141,6 +146,7 @@ impl App {
             }
             News::Visit(..) => {}
             News::Problem(sentence) => self.problem = Some(sentence),
+            News::AllKeys(are_the_hosts) => self.has_all_keys = are_the_hosts,
         }
     }
 
@@ -186,7 +192,7 @@ impl App {
             }
             Some(visit) if visit.shows_picture() => {
                 if self.entry_until.is_some() {
-                    stream::entry(ui);
+                    stream::entry(ui, self.has_all_keys);
                 }
             }
             Some(visit) => whole_page(ui, |ui| dialogs::show(ui, visit, &mut wishes)),
@@ -273,6 +279,11 @@ impl App {
     /// Opens the menu over the picture, or closes it.
     pub fn toggle_menu(&mut self) {
         self.has_menu = !self.has_menu;
+    }
+
+    /// Whether the desktop's own keys go to the host, as was [told](News::AllKeys).
+    pub fn has_all_keys(&self) -> bool {
+        self.has_all_keys
     }
 
     /// What its person wants the same at every start.

@@ -24,5 +24,5 @@ pub use app::{App, News, Target, Wish};
 pub use parts::PinText;
 pub use reconnect::Reconnecting;
 pub use sentences::{Sentence, sentence};
-pub use settings::{Level, Settings, StreamSize, UiScale};
+pub use settings::{GrabKeyboard, Level, Settings, StreamSize, UiScale};
 pub use visit::{Notice, Offer, PairPage, Stage, Visit, VisitNews, WayOn, Why};

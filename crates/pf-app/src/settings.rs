@@ -16,6 +16,8 @@ pub struct Settings {
     pub sound: SoundWish,
     /// `full_screen`: whether a session opens over the whole screen.
     pub full_screen: bool,
+    /// `grab_keyboard`: when the desktop's own keys, such as Alt+Tab, go to the host.
+    pub grab_keyboard: GrabKeyboard,
     /// `overlay`: what is shown over the picture of how it comes.
     pub overlay: Level,
     /// `ui_scale`: how large the app's own pages are.
@@ -29,6 +31,18 @@ pub enum StreamSize {
     Window,
     /// This, whatever the window does.
     Fixed(Size),
+}
+
+/// When the keys that the desktop around the window keeps for itself, such as Alt+Tab, go to the host whose picture it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GrabKeyboard {
+    /// While the picture fills the screen.
+    #[default]
+    FullScreen,
+    /// In a window, too.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// How much the overlay shows.
@@ -79,6 +93,7 @@ impl Default for Settings {
             bitrate: None,
             sound: SoundWish::Ms5,
             full_screen: false,
+            grab_keyboard: GrabKeyboard::FullScreen,
             overlay: Level::Off,
             ui_scale: UiScale::Auto,
         }

@@ -75,13 +75,16 @@ pub(crate) fn menu(ui: &mut Ui, host: &str, settings: &mut Settings) -> Option<M
     })
 }
 
-/// Shows, as a session opens, how its person gets back from the picture.
-pub(crate) fn entry(ui: &mut Ui) {
+/// Shows, as a session opens, how its person gets back from the picture: the more so where all other keys are the host's.
+pub(crate) fn entry(ui: &mut Ui, has_all_keys: bool) {
     let area = Area::new(Id::new("entry")).order(Order::Middle).interactable(false);
     area.anchor(Align2::CENTER_BOTTOM, Vec2::new(0.0, -24.0)).show(ui.ctx(), |ui| {
         card(PALETTE.line).inner_margin(12).show(ui, |ui| {
             ui.set_max_width(ui.ctx().content_rect().width() - 80.0);
             ui.label(KEYS);
+            if has_all_keys {
+                ui.label(ALL_KEYS);
+            }
         });
     });
 }
@@ -92,6 +95,9 @@ pub(crate) const ENTRY: Duration = Duration::from_secs(6);
 /// The keys that are for the window and not for the host.
 const KEYS: &str = "Hold Ctrl+Alt+Shift and press M for the menu, Z to give the pointer to the host and to take it back, X \
                     for full screen, S for figures, Q to leave.";
+
+/// That these are the only ones.
+const ALL_KEYS: &str = "All other keys go to the host now, Alt+Tab and the like included.";
 
 /// A card in the middle of the picture, which is darker below it.
 fn over_picture<R>(ui: &mut Ui, id: &str, add: impl FnOnce(&mut Ui) -> R) -> R {

@@ -10,7 +10,7 @@ use pf_proto::session::SoundWish;
 use crate::{
     link::{Link, LinkError},
     script::{Script, Slip},
-    settings::{self, Level, StreamSize},
+    settings::{self, GrabKeyboard, Level, StreamSize},
 };
 
 /// Shows the desktop of a host on the local network; without a command, in the app. HOST is a name from `discover` or `hosts`, or `address[:port]`.
@@ -135,6 +135,9 @@ pub(crate) struct Connect {
     #[arg(long, conflicts_with = "headless", value_name = "true|false", num_args = 0..=1, require_equals = true,
         default_missing_value = "true")]
     pub(crate) fullscreen: Option<bool>,
+    /// When the desktop's own keys, such as Alt+Tab, go to the host. Linux only. Default: `full_screen`.
+    #[arg(long, conflicts_with = "headless", value_name = "full_screen|always|never", value_parser = grab_keyboard)]
+    pub(crate) grab_keyboard: Option<GrabKeyboard>,
     /// What to show over the picture of how it comes. Ctrl+Alt+Shift+S shows the next. Default: `off`.
     #[arg(long, conflicts_with = "headless", value_name = "off|short|full", value_parser = overlay)]
     pub(crate) overlay: Option<Level>,
@@ -170,6 +173,10 @@ fn device_name(text: &str) -> Result<DeviceName, String> {
 fn size(text: &str) -> Result<StreamSize, String> {
     settings::size(text)
         .ok_or_else(|| format!("a size is `window`, or like 1280x720, each side at most {}", Size::MAX_SIDE))
+}
+
+fn grab_keyboard(text: &str) -> Result<GrabKeyboard, String> {
+    settings::grab_keyboard(text).ok_or_else(|| "it is full_screen, always or never".to_owned())
 }
 
 fn overlay(text: &str) -> Result<Level, String> {

@@ -1,6 +1,6 @@
 //! The Punktfunk client: commands to discover, pair, request and connect, and the desktop app.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod app;
 mod cli;
@@ -52,7 +52,7 @@ fn log_to_stderr() {
 }
 
 /// See [`log_to_stderr`].
-const LOGGED: &str = "error,pf_audio=warn,pf_client::session::sound=warn";
+const LOGGED: &str = "error,pf_audio=warn,pf_client::session::sound=warn,punktfunk::window::grab=warn";
 
 /// Shows what is wrong with the command line, in the form that it asks for.
 fn usage(error: &clap::Error) -> ExitCode {

@@ -6,7 +6,7 @@ use pf_proto::session::SoundWish;
 
 use crate::{
     parts::{Weight, button, hint, title},
-    settings::{Level, Settings, StreamSize, UiScale},
+    settings::{GrabKeyboard, Level, Settings, StreamSize, UiScale},
     theme::PALETTE,
 };
 
@@ -22,6 +22,10 @@ pub(super) fn show(ui: &mut Ui, settings: &mut Settings) -> bool {
             &mut settings.full_screen,
             &[("in the window", false), ("full screen", true)],
         );
+        // Elsewhere the window has no way yet to get them.
+        if cfg!(target_os = "linux") {
+            choice(ui, "Alt+Tab and the like", &mut settings.grab_keyboard, &GRABS);
+        }
         choice(ui, "Size of these pages", &mut settings.ui_scale, &SCALES);
     });
     hint(ui, "They are kept in settings.toml; docs/settings.md says what can stand there.");
@@ -78,6 +82,12 @@ const BITRATES: [(&str, Option<u32>); 6] = [
 
 const SOUNDS: [(&str, SoundWish); 3] =
     [("on", SoundWish::Ms5), ("on, for a thin link", SoundWish::Ms10), ("off", SoundWish::Silent)];
+
+const GRABS: [(&str, GrabKeyboard); 3] = [
+    ("to the host in full screen", GrabKeyboard::FullScreen),
+    ("to the host always", GrabKeyboard::Always),
+    ("to this desktop", GrabKeyboard::Never),
+];
 
 const LEVELS: [(&str, Level); 3] = [("none", Level::Off), ("short", Level::Short), ("full", Level::Full)];
 

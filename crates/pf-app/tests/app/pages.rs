@@ -202,8 +202,23 @@ fn the_ways_back_are_shown_as_a_session_opens() {
     person.hear(VisitNews::Trusted);
     person.hear(VisitNews::Picture);
     person.sees_in_part("Ctrl+Alt+Shift");
+    person.does_not_see("Alt+Tab");
     person.waits(Duration::from_secs(6));
     person.does_not_see("Ctrl+Alt+Shift");
+}
+
+/// Whoever presses Alt+Tab and sees nothing of it here must have been told where it goes, while it goes there.
+#[test]
+fn a_person_is_told_when_the_desktops_own_keys_go_to_the_host() {
+    let mut person = Person::visiting("Studio");
+    person.hear(VisitNews::Trusted);
+    person.hear_of(News::AllKeys(true));
+    person.hear(VisitNews::Picture);
+    person.sees_in_part("All other keys go to the host now, Alt+Tab");
+    person.looks_like("entry");
+    person.hear_of(News::AllKeys(false));
+    person.sees_in_part("Ctrl+Alt+Shift");
+    person.does_not_see("Alt+Tab");
 }
 
 #[test]

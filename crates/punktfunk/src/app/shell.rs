@@ -64,14 +64,14 @@ impl Shell {
     ) -> Result<Self, Failure> {
         let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
         let proxy = events.create_proxy();
-        let overlay = app.settings().overlay;
+        let Settings { overlay, grab_keyboard, .. } = *app.settings();
         let pads = Pads::start(proxy.clone());
         Ok(Self {
             context,
             proxy,
             errands,
             app,
-            viewer: Viewer::new(overlay),
+            viewer: Viewer::new(overlay, grab_keyboard),
             overlay,
             pads,
             file,
@@ -129,6 +129,7 @@ impl Shell {
             self.overlay = settings.overlay;
             self.viewer.set_overlay(settings.overlay);
         }
+        self.viewer.set_grab_keyboard(settings.grab_keyboard);
         pages.set_scale(match settings.ui_scale {
             UiScale::Auto => 1.0,
             UiScale::Times(times) => times / shown.scale() as f32,
@@ -352,6 +353,11 @@ impl ApplicationHandler<Event> for Shell {
         }
     }
 
+    fn exiting(&mut self, _: &ActiveEventLoop) {
+        // Neither the window nor a keyboard that it holds stays while hosts are told goodbye.
+        self.screen = None;
+    }
+
     fn about_to_wait(&mut self, events: &ActiveEventLoop) {
         if self.is_done {
             events.exit();
@@ -367,6 +373,12 @@ impl ApplicationHandler<Event> for Shell {
         }
         let is_for_host = self.is_for_host();
         let Some(Screen { shown, pages, is_stale }) = &mut self.screen else { return };
+        let has_all_keys = self.viewer.hold_keyboard(now, shown, is_for_host);
+        if self.app.has_all_keys() != has_all_keys {
+            self.app.hear(News::AllKeys(has_all_keys), now);
+            *is_stale = true;
+            shown.window().request_redraw();
+        }
         let mut due: Vec<Instant> = self.app.due().into_iter().chain(self.pads.due()).collect();
         if is_for_host {
             if self.viewer.poll(now, shown) {

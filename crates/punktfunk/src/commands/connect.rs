@@ -110,6 +110,7 @@ fn in_window(
     let look = Look {
         title: options.host.clone(),
         extent: if options.fullscreen == Some(true) { Extent::FullScreen } else { Extent::Window },
+        grab_keyboard: options.grab_keyboard.unwrap_or_default(),
         overlay: options.overlay.unwrap_or_default(),
     };
     let sizing = match options.size {
@@ -214,6 +215,7 @@ fn fill_in(options: &mut Connect, settings: &Settings) {
     options.bitrate = options.bitrate.or(settings.bitrate);
     options.sound = options.sound.or(Some(settings.sound));
     options.fullscreen = options.fullscreen.or(Some(settings.full_screen));
+    options.grab_keyboard = options.grab_keyboard.or(Some(settings.grab_keyboard));
     options.overlay = options.overlay.or(Some(settings.overlay));
 }
 

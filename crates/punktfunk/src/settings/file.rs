@@ -210,7 +210,7 @@ const HEADING: &str = "# Settings of Punktfunk. What can stand here: docs/settin
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use pf_app::{Level, StreamSize, UiScale};
+    use pf_app::{GrabKeyboard, Level, StreamSize, UiScale};
     use pf_media::picture::Size;
     use pf_proto::session::SoundWish;
     use tempfile::TempDir;
@@ -223,6 +223,7 @@ fps = 30
 bitrate = 8
 sound = \"10ms\"
 full_screen = true
+grab_keyboard = \"always\"
 overlay = \"short\"
 ui_scale = 1.3
 ";
@@ -233,6 +234,7 @@ ui_scale = 1.3
         bitrate: Some(8),
         sound: SoundWish::Ms10,
         full_screen: true,
+        grab_keyboard: GrabKeyboard::Always,
         overlay: Level::Short,
         ui_scale: UiScale::Times(1.3),
     };
@@ -301,6 +303,7 @@ ui_scale = 1.3
             ("size = \"4097x720\"", 1, "`size` is \"window\", or such as \"1280x720\""),
             ("# sound\nsound = true", 2, "`sound` is \"on\", \"off\" or \"10ms\""),
             ("full_screen = \"yes\"", 1, "`full_screen` is true or false"),
+            ("grab_keyboard = true", 1, "`grab_keyboard` is \"full_screen\", \"always\" or \"never\""),
             ("overlay = \"all\"", 1, "`overlay` is \"off\", \"short\" or \"full\""),
             ("fps = 30\n[overlay]\n", 2, "`overlay` is a value"),
         ] {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use pf_app::{Level, Settings, StreamSize, UiScale};
+use pf_app::{GrabKeyboard, Level, Settings, StreamSize, UiScale};
 use pf_media::picture::Size;
 use pf_proto::session::SoundWish;
 use toml_edit::Value;
@@ -26,7 +26,7 @@ impl Key {
 }
 
 /// All keys, in the order in which they are written.
-pub(super) const KEYS: [Key; 7] = [
+pub(super) const KEYS: [Key; 8] = [
     Key {
         name: "size",
         read: |settings, value| {
@@ -71,6 +71,15 @@ pub(super) const KEYS: [Key; 7] = [
             Ok(())
         },
         write: |settings| Some(settings.full_screen.into()),
+    },
+    Key {
+        name: "grab_keyboard",
+        read: |settings, value| {
+            let grab = value.as_str().and_then(grab_keyboard);
+            settings.grab_keyboard = grab.ok_or("\"full_screen\", \"always\" or \"never\"")?;
+            Ok(())
+        },
+        write: |settings| Some(grab_word(settings.grab_keyboard).into()),
     },
     Key {
         name: "overlay",
@@ -121,6 +130,20 @@ fn sound_word(sound: SoundWish) -> &'static str {
         SoundWish::Ms5 => "on",
         SoundWish::Silent => "off",
         SoundWish::Ms10 => "10ms",
+    }
+}
+
+/// What a word means for the desktop's own keys: `full_screen`, `always` or `never`.
+pub(crate) fn grab_keyboard(word: &str) -> Option<GrabKeyboard> {
+    let all = [GrabKeyboard::FullScreen, GrabKeyboard::Always, GrabKeyboard::Never];
+    all.into_iter().find(|grab| grab_word(*grab) == word)
+}
+
+fn grab_word(grab: GrabKeyboard) -> &'static str {
+    match grab {
+        GrabKeyboard::FullScreen => "full_screen",
+        GrabKeyboard::Always => "always",
+        GrabKeyboard::Never => "never",
     }
 }
 

@@ -7,9 +7,9 @@ mod fault;
 mod file;
 mod key;
 
-pub(crate) use pf_app::{Level, Settings, StreamSize};
+pub(crate) use pf_app::{GrabKeyboard, Level, Settings, StreamSize};
 
 pub(crate) use self::{
     file::{SettingsFile, default_path},
-    key::{level, size, sound},
+    key::{grab_keyboard, level, size, sound},
 };

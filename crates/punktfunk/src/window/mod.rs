@@ -5,6 +5,7 @@
 
 mod chord;
 mod follow;
+mod grab;
 mod input;
 mod overlay;
 mod paint;
@@ -14,7 +15,7 @@ mod viewer;
 
 use std::{future::Future, time::Instant};
 
-use pf_app::Level;
+use pf_app::{GrabKeyboard, Level};
 use pf_client::{Failure, PictureSink, Session, Wishes};
 use pf_media::picture::Size;
 use softbuffer::Context;
@@ -67,6 +68,8 @@ pub(crate) struct Look {
     pub(crate) title: String,
     /// Whether it fills the screen.
     pub(crate) extent: Extent,
+    /// When the desktop's own keys go to the host.
+    pub(crate) grab_keyboard: GrabKeyboard,
     /// What is shown over the picture.
     pub(crate) overlay: Level,
 }
@@ -116,7 +119,7 @@ where
             let _ = proxy.send_event(Event::SessionEnded);
         });
     };
-    let mut viewer = Viewer::new(look.overlay);
+    let mut viewer = Viewer::new(look.overlay, look.grab_keyboard);
     viewer.watch(front);
     let mut app = App { look, context, begin, shown: None, viewer, close: Some(close), failure: None };
     events.run_app(&mut app).map_err(|error| no_window(&error))?;
@@ -202,7 +205,10 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
                 let drawn = self.draw();
                 self.give_up_on(drawn, events);
             }
-            due = self.shown.as_ref().and_then(|shown| self.viewer.due(shown));
+            if let Some(shown) = &mut self.shown {
+                self.viewer.hold_keyboard(Instant::now(), shown, true);
+                due = self.viewer.due(shown);
+            }
         }
         events.set_control_flow(due.map_or(ControlFlow::Wait, ControlFlow::WaitUntil));
     }

@@ -11,7 +11,7 @@ use winit::{
     window::{Fullscreen, Window, WindowAttributes},
 };
 
-use super::{follow::Follow, no_window};
+use super::{follow::Follow, grab::Grab, no_window};
 
 /// A window that is on the screen.
 pub(crate) struct Shown {
@@ -20,6 +20,7 @@ pub(crate) struct Shown {
     /// In pixels of the screen. Kept, since asking for it is a question to the display server.
     size: Size,
     pub(super) follow: Follow,
+    pub(super) grab: Grab,
 }
 
 /// The pixels of a window, of 32 bits, of which the lower 24 are red, green and blue.
@@ -49,8 +50,8 @@ impl Shown {
         let window = Rc::new(events.create_window(attributes).map_err(|error| no_window(&error))?);
         let surface = Surface::new(context, Rc::clone(&window)).map_err(|error| no_window(&error))?;
         let PhysicalSize { width, height } = window.inner_size();
-        let (size, follow) = (Size::new(width, height), Follow::new(followed));
-        Ok(Self { window, surface, size, follow })
+        let (size, follow, grab) = (Size::new(width, height), Follow::new(followed), Grab::new(&window));
+        Ok(Self { window, surface, size, follow, grab })
     }
 
     /// The window has another size.

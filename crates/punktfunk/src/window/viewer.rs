@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use pf_app::Level;
+use pf_app::{GrabKeyboard, Level};
 use pf_client::{Live, Remote, Session, Showing, Wishes, input::Controls};
 use pf_media::picture::Size;
 use winit::{
@@ -29,6 +29,8 @@ pub(crate) struct Viewer {
     overlay: Overlay,
     modifiers: ModifiersState,
     is_pointer_given: bool,
+    /// When the desktop's own keys go to the host.
+    grab_keyboard: GrabKeyboard,
 }
 
 /// The session, as far as the window deals with it.
@@ -59,7 +61,7 @@ impl Begun {
 
 impl Viewer {
     /// One that shows nothing yet.
-    pub(crate) fn new(overlay: Level) -> Self {
+    pub(crate) fn new(overlay: Level, grab_keyboard: GrabKeyboard) -> Self {
         Self {
             begun: None,
             front: Front::default(),
@@ -68,6 +70,7 @@ impl Viewer {
             overlay: Overlay::new(Instant::now(), overlay),
             modifiers: ModifiersState::empty(),
             is_pointer_given: false,
+            grab_keyboard,
         }
     }
 
@@ -93,6 +96,18 @@ impl Viewer {
     /// Shows so much over the picture.
     pub(crate) fn set_overlay(&mut self, level: Level) {
         self.overlay.set(Instant::now(), level);
+    }
+
+    /// Has the desktop's own keys go to the host so from now on.
+    pub(crate) fn set_grab_keyboard(&mut self, when: GrabKeyboard) {
+        self.grab_keyboard = when;
+    }
+
+    /// Takes the keyboard from the desktop or gives it back, as it is to be now. `is_for_host` says whether the picture has
+    /// it, and nothing that lies over that. Whether the host gets all keys.
+    pub(crate) fn hold_keyboard(&self, now: Instant, shown: &mut Shown, is_for_host: bool) -> bool {
+        shown.grab.follow(now, self.grab_keyboard, is_for_host && self.begun.is_some());
+        shown.grab.is_held()
     }
 
     /// Takes pictures from here. What was shown stays until the first comes.
@@ -130,6 +145,8 @@ impl Viewer {
     pub(crate) fn handle(&mut self, event: &WindowEvent, shown: &mut Shown) -> Option<Chord> {
         if let WindowEvent::Focused(false) = event {
             self.leave(shown);
+            // Also where the focus is back before the window looks whether it has it.
+            shown.grab.give_back(Instant::now());
         }
         if let Some(chord) = self.note_keys(event) {
             return Some(chord);
@@ -200,7 +217,7 @@ impl Viewer {
     /// When to call [`poll`](Self::poll) next, if ever.
     pub(crate) fn due(&self, shown: &Shown) -> Option<Instant> {
         self.begun.as_ref()?;
-        shown.follow.due().into_iter().chain(self.overlay.due()).min()
+        shown.follow.due().into_iter().chain(self.overlay.due()).chain(shown.grab.due()).min()
     }
 
     /// Asks the host for pictures of the window's size once it stays, and takes new figures once those that are shown are
