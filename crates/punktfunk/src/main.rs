@@ -1,6 +1,6 @@
 //! The Punktfunk client: commands to discover, pair, request and connect, and the desktop app.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod app;
 mod cli;
