@@ -19,7 +19,7 @@ use glutin::{
     surface::{SurfaceAttributesBuilder, SwapInterval, WindowSurface},
 };
 use winit::{
-    raw_window_handle::{HasDisplayHandle as _, HasWindowHandle as _},
+    raw_window_handle::{HasDisplayHandle as _, HasWindowHandle as _, RawWindowHandle},
     window::Window,
 };
 
@@ -38,6 +38,9 @@ impl OnWindow {
     pub(super) fn open(window: &Rc<Window>) -> Result<(Self, Device), Fault> {
         let display = window.display_handle().map_err(|error| Fault::new(DISPLAY, &error))?.as_raw();
         let handle = window.window_handle().map_err(|error| Fault::new(WINDOW, &error))?.as_raw();
+        if matches!(handle, RawWindowHandle::Wayland(_)) && !wayland_sys::egl::is_lib_available() {
+            return Err(Fault::new(WINDOW, &"there is no libwayland-egl"));
+        }
         // SAFETY: the display is the window's, which is open as long as there are windows.
         let display = unsafe { Display::new(display) }.map_err(|error| Fault::new(DISPLAY, &error))?;
         let template = ConfigTemplateBuilder::new().compatible_with_native_window(handle);
