@@ -63,5 +63,6 @@ pub(super) fn assert_alike(what: &str, is: &[u32], expected: &[u32]) {
     assert!(most <= STEPS, "{what}: {most} steps of 255 apart");
 }
 
-/// What rounding makes of it: the processor rounds after each of four steps, a GPU once.
-pub(super) const STEPS: u8 = 4;
+/// What rounding makes of it: the processor rounds after each of four steps, a GPU once, and a step of a colour's sample is
+/// two of a pixel.
+pub(super) const STEPS: u8 = 6;

@@ -1,30 +1,21 @@
-//! Real windows on an X server of their own, and what is seen in them there.
+//! Real windows on a screen of their own, and what is seen in them there.
 //!
 //! A window's display and event loop belong to the whole process: each test runs once more in one of its own.
 
-use std::{
-    env, fs,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+mod screens;
 
-use rustix::process::{Pid, Signal, kill_process};
+use std::{fs, path::Path, time::Duration};
+
 use tempfile::TempDir;
 use winit::{
     application::ApplicationHandler,
     event::WindowEvent,
     event_loop::EventLoop,
     platform::{pump_events::EventLoopExtPumpEvents as _, x11::EventLoopBuilderExtX11 as _},
-    raw_window_handle::{HasWindowHandle as _, RawWindowHandle},
     window::WindowId,
 };
-use x11rb::{
-    protocol::xproto::{ConnectionExt as _, ImageFormat},
-    rust_connection::RustConnection,
-};
 
+use self::screens::{Eye, PATIENCE, Server, on_a_screen, resize_output};
 use super::*;
 use crate::window::{
     fixtures::{STEPS, by_processor, difference, page, planes},
@@ -34,7 +25,7 @@ use crate::window::{
 
 #[test]
 fn a_window_that_opengl_draws_shows_the_picture_after_a_resize_too() {
-    on_a_screen("a_window_that_opengl_draws_shows_the_picture_after_a_resize_too", || {
+    on_a_screen(Server::X, "a_window_that_opengl_draws_shows_the_picture_after_a_resize_too", || {
         let (devices, size) = (devices(&["renderD128"]), Size::new(200, 150));
         let picture = planes(size, 1);
         let mut paint = |canvas: &mut dyn Canvas| canvas.picture(&picture, 1);
@@ -50,10 +41,26 @@ fn a_window_that_opengl_draws_shows_the_picture_after_a_resize_too() {
     });
 }
 
+#[test]
+fn on_wayland_opengl_shows_the_picture_after_a_resize_too() {
+    on_a_screen(Server::Wayland, "on_wayland_opengl_shows_the_picture_after_a_resize_too", || {
+        let (devices, size) = (devices(&["renderD128"]), Size::new(640, 480));
+        let picture = planes(Size::new(200, 150), 1);
+        let mut paint = |canvas: &mut dyn Canvas| canvas.picture(&picture, 1);
+        let mut stage = Stage::open(size, |window| Gpu::open_on(window, devices.path(), |_| true));
+        stage.await_sight(size, &mut paint);
+        for size in [Size::new(720, 401), Size::new(333, 600)] {
+            resize_output(size);
+            stage.await_sight(size, &mut paint);
+        }
+        assert_ne!(stage.shown().drawn_by(), "the processor");
+    });
+}
+
 /// A session goes on where the GPU's does not, with everything that was on the screen, pages included.
 #[test]
 fn where_the_gpu_fails_the_processor_goes_on_with_the_same() {
-    on_a_screen("where_the_gpu_fails_the_processor_goes_on_with_the_same", || {
+    on_a_screen(Server::X, "where_the_gpu_fails_the_processor_goes_on_with_the_same", || {
         let (devices, size) = (devices(&["renderD128"]), Size::new(320, 240));
         let context = egui::Context::default();
         let (_, mut fresh) = page(&context, size);
@@ -79,7 +86,7 @@ fn where_the_gpu_fails_the_processor_goes_on_with_the_same() {
 /// The same on a machine without a GPU, where OpenGL would be worked out by the processor.
 #[test]
 fn opengl_that_is_no_hardware_is_left_alone() {
-    on_a_screen("opengl_that_is_no_hardware_is_left_alone", || {
+    on_a_screen(Server::X, "opengl_that_is_no_hardware_is_left_alone", || {
         let (devices, size) = (devices(&["renderD128"]), Size::new(200, 150));
         let picture = planes(Size::new(64, 48), 1);
         let mut why = None;
@@ -99,7 +106,7 @@ fn opengl_that_is_no_hardware_is_left_alone() {
 /// Loading OpenGL to find that there is no GPU would make every start slower.
 #[test]
 fn without_a_gpu_nothing_of_opengl_is_loaded() {
-    on_a_screen("without_a_gpu_nothing_of_opengl_is_loaded", || {
+    on_a_screen(Server::X, "without_a_gpu_nothing_of_opengl_is_loaded", || {
         let (devices, size) = (devices(&["card0"]), Size::new(200, 150));
         let picture = planes(Size::new(64, 48), 1);
         let mut stage = Stage::open(size, |window| Gpu::open_on(window, devices.path(), |_| true));
@@ -127,65 +134,22 @@ fn has_loaded(library: &str) -> bool {
     names.map(|name| name.to_string_lossy()).any(|name| name.contains(library))
 }
 
-/// Runs the test of this name in a process and on a screen of its own.
-fn on_a_screen(name: &str, test: impl FnOnce()) {
-    if env::var_os(ON_ITS_SCREEN).is_some() {
-        return test();
-    }
-    let screen = Screen::start();
-    let module = module_path!().split_once("::").unwrap().1;
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args([&format!("{module}::{name}"), "--exact", "--nocapture"]);
-    command.env("DISPLAY", &screen.name).env(ON_ITS_SCREEN, "1").env_remove("WAYLAND_DISPLAY");
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{complaints}");
-}
-
-/// An Xvfb that ends with this.
-struct Screen {
-    server: Child,
-    name: String,
-}
-
-impl Screen {
-    fn start() -> Self {
-        let mut command = Command::new("Xvfb");
-        command.args(["-noreset", "-nolisten", "tcp", "-displayfd", "1", "-screen", "0", "640x480x24"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut server = command.spawn().expect("Xvfb (Debian: xvfb)");
-        let mut number = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        Self { server, name: format!(":{}", number.trim()) }
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        // Asked to, it takes its socket along.
-        let _ = kill_process(Pid::from_child(&self.server), Signal::TERM);
-        let _ = self.server.wait();
-    }
-}
-
 /// A window on the screen, and an eye that looks at it.
 struct Stage {
     events: EventLoop<()>,
     shown: Shown,
-    eye: RustConnection,
+    eye: Eye,
 }
 
 impl Stage {
     /// Opens a window of this size.
     fn open(size: Size, gpu: impl FnOnce(&Rc<Window>) -> Result<Gpu, Without>) -> Self {
-        let mut events = EventLoop::builder().with_x11().with_any_thread(true).build().unwrap();
+        let mut events = EventLoop::builder().with_any_thread(true).build().unwrap();
         let mut opening = Opening { size, gpu: Some(gpu), shown: None };
         while opening.shown.is_none() {
             events.pump_app_events(Some(MOMENT), &mut opening);
         }
-        let (eye, _) = RustConnection::connect(None).unwrap();
-        Self { events, shown: opening.shown.unwrap(), eye }
+        Self { events, shown: opening.shown.unwrap(), eye: Eye::open() }
     }
 
     fn shown(&self) -> &Shown {
@@ -203,7 +167,7 @@ impl Stage {
                 assert_eq!(playing.shown.draw(&mut *paint).unwrap(), Drawn::Yes);
             }
             self.events.pump_app_events(Some(MOMENT), &mut playing);
-            match see(&self.eye, playing.shown.window()) {
+            match self.eye.see(playing.shown.window()) {
                 Some((seen, pixels)) if seen == size => {
                     let (most, apart) = difference(&pixels, &expected, STEPS);
                     if apart == 0 {
@@ -217,21 +181,6 @@ impl Stage {
         }
         panic!("what is seen is not what was painted: {sight}");
     }
-}
-
-/// What is seen of a window, in the lower 24 bits of each pixel; `None` before it is on the screen.
-fn see(eye: &RustConnection, window: &Window) -> Option<(Size, Vec<u32>)> {
-    let window = match window.window_handle().unwrap().as_raw() {
-        RawWindowHandle::Xlib(handle) => handle.window as u32,
-        RawWindowHandle::Xcb(handle) => handle.window.get(),
-        other => panic!("a window of X11, not {other:?}"),
-    };
-    let geometry = eye.get_geometry(window).unwrap().reply().ok()?;
-    let (width, height) = (geometry.width, geometry.height);
-    let image = eye.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, u32::MAX);
-    let bytes = image.unwrap().reply().ok()?.data;
-    let pixels = bytes.as_chunks::<4>().0.iter().map(|pixel| u32::from_le_bytes(*pixel) & 0x00FF_FFFF);
-    Some((Size::new(width.into(), height.into()), pixels.collect()))
 }
 
 /// Opens a window once the event loop runs.
@@ -273,9 +222,5 @@ impl ApplicationHandler for Playing<'_> {
     }
 }
 
-/// Says that a test has its screen.
-const ON_ITS_SCREEN: &str = "PUNKTFUNK_TEST_ON_ITS_SCREEN";
-
-/// How long the event loop is run at a time, and how long something may take to be seen.
+/// How long the event loop is run at a time.
 const MOMENT: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_secs(30);
