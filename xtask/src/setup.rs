@@ -205,6 +205,9 @@ const PACKAGES: &[Package] = &[
     test("avahi-daemon", "what avahi-browse asks", Proof::Program("avahi-daemon")),
     test("dbus", "how avahi-browse asks", Proof::Program("dbus-daemon")),
     test("xdotool", "types and clicks in tests", Proof::Program("xdotool")),
+    // What it draws by comes with xvfb.
+    test("libegl1", "OpenGL for the client's window, without a GPU", Proof::Library("libEGL_mesa.so.0")),
+    test("libwayland-egl1", "the same on Wayland", Proof::Library("libwayland-egl.so.1")),
     test("tigervnc-standalone-server", "a display that can be resized", Proof::Program("Xtigervnc")),
     test("sway", "a Wayland compositor", Proof::Program("sway")),
     test("wev", "sees keys and pointer on Wayland with other eyes than ours", Proof::Program("wev")),

@@ -44,15 +44,15 @@ fn without_pin(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Logs what a person who looks for a fault asks for with `RUST_LOG`; errors otherwise, and why there is no sound, since
-/// the session goes on without.
+/// Logs what a person who looks for a fault asks for with `RUST_LOG`; errors otherwise, and why there is no sound, or
+/// why a GPU is not used, since the session goes on without.
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| LOGGED.into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 /// See [`log_to_stderr`].
-const LOGGED: &str = "error,pf_audio=warn,pf_client::session::sound=warn,punktfunk::window::grab=warn";
+const LOGGED: &str = "error,pf_audio=warn,pf_client::session::sound=warn,punktfunk::window=warn";
 
 /// Shows what is wrong with the command line, in the form that it asks for.
 fn usage(error: &clap::Error) -> ExitCode {

@@ -25,6 +25,9 @@ use pads::Pads;
 use pages::Pages;
 use shell::Shell;
 
+#[cfg(test)]
+pub(crate) use pages::whole_textures;
+
 /// What the app begins with.
 pub(crate) enum Start {
     /// All hosts.
@@ -54,7 +57,7 @@ pub(crate) fn run(
         Start::Tell(sentence) => app.hear(News::Problem(sentence), Instant::now()),
     }
     let errands = Errands::start(runtime.handle().clone(), client, events.create_proxy());
-    let mut shell = Shell::new(&events, app, Some(errands), settings)?;
+    let mut shell = Shell::new(&events, app, Some(errands), settings);
     events.run_app(&mut shell).map_err(|error| no_window(&error))?;
     shell.finish(runtime)
 }
@@ -62,7 +65,7 @@ pub(crate) fn run(
 /// Tells in a window why the app cannot begin, on the calling thread, which must be the program's first.
 pub(crate) fn tell(runtime: &Runtime, settings: SettingsFile, why: Sentence) -> Result<(), Failure> {
     let events = event_loop()?;
-    let mut shell = Shell::new(&events, App::stopped(why), None, settings)?;
+    let mut shell = Shell::new(&events, App::stopped(why), None, settings);
     events.run_app(&mut shell).map_err(|error| no_window(&error))?;
     shell.finish(runtime)
 }

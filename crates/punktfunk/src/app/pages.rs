@@ -1,9 +1,11 @@
-//! The app's pages on the screen: egui, drawn by the processor.
+//! The app's pages on the screen: egui, in the app's window.
 
 use std::time::{Duration, Instant};
 
-use egui::{ClippedPrimitive, Key, Modifiers, TexturesDelta, ViewportId};
-use egui_software_backend::{BufferMutRef, ColorFieldOrder, EguiSoftwareRender};
+use egui::{
+    ClippedPrimitive, Key, Modifiers, TextureId, TexturesDelta, ViewportId,
+    epaint::{ImageDelta, TextureAtlas},
+};
 use egui_winit::State;
 use pf_app::App;
 use pf_base::Timestamp;
@@ -23,7 +25,6 @@ use crate::window::Canvas;
 pub(super) struct Pages {
     context: egui::Context,
     state: State,
-    renderer: EguiSoftwareRender,
     primitives: Vec<ClippedPrimitive>,
     textures: TexturesDelta,
     pixels_per_point: f32,
@@ -40,11 +41,9 @@ impl Pages {
         let scale = Some(window.scale_factor() as f32);
         let mut state = State::new(context.clone(), ViewportId::ROOT, window, scale, None, Some(MAX_TEXTURE));
         state.init_accesskit(events, window, proxy);
-        let order = if cfg!(target_endian = "big") { BIG_ENDIAN } else { ColorFieldOrder::Bgra };
         Self {
             context,
             state,
-            renderer: EguiSoftwareRender::new(order),
             primitives: Vec::new(),
             textures: TexturesDelta::default(),
             pixels_per_point: 1.0,
@@ -129,16 +128,25 @@ impl Pages {
     }
 
     /// Draws what was laid out over what the canvas has.
-    pub(super) fn paint(&mut self, canvas: &mut Canvas<'_>) {
-        let textures = std::mem::take(&mut self.textures);
-        let (width, height) = (canvas.size.width as usize, canvas.size.height as usize);
-        let mut buffer = BufferMutRef::new(bytemuck::cast_slice_mut(canvas.pixels), width, height);
-        self.renderer.render(&mut buffer, &self.primitives, &textures, self.pixels_per_point);
+    pub(super) fn paint(&mut self, canvas: &mut dyn Canvas) {
+        let mut textures = std::mem::take(&mut self.textures);
+        if !canvas.has_pages() {
+            textures = whole_textures(&self.context);
+        }
+        canvas.pages(&self.primitives, &textures, self.pixels_per_point);
     }
 }
 
-/// The order of a pixel's bytes where the first is the highest; none that the renderer knows, so red and blue are swapped.
-const BIG_ENDIAN: ColorFieldOrder = ColorFieldOrder::Rgba;
+/// All textures that pages are drawn with: that of the letters, of which egui hands out nothing twice.
+pub(crate) fn whole_textures(context: &egui::Context) -> TexturesDelta {
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "a method of all lifetimes is none to the compiler"
+    )]
+    let letters = context.fonts(|fonts| fonts.image());
+    let whole = ImageDelta::full(letters, TextureAtlas::texture_options());
+    TexturesDelta { set: vec![(TextureId::default(), whole)], free: Vec::new() }
+}
 
 /// How long pages that move stand at least: what turns, turns 25 times a second.
 const LEAST_PAUSE: Duration = Duration::from_millis(40);

@@ -5,7 +5,6 @@ use std::time::Instant;
 use pf_app::{App, Level, News, Sentence, Settings, StreamSize, UiScale, VisitNews, Wish};
 use pf_client::{Failure, Wishes};
 use pf_media::picture::Size;
-use softbuffer::Context;
 use tokio::runtime::Runtime;
 #[cfg(target_os = "linux")]
 use winit::platform::{wayland::WindowAttributesExtWayland, x11::WindowAttributesExtX11};
@@ -13,19 +12,18 @@ use winit::{
     application::ApplicationHandler,
     dpi::LogicalSize,
     event::{DeviceEvent, DeviceId, WindowEvent},
-    event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy, OwnedDisplayHandle},
+    event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy},
     window::{Window, WindowAttributes, WindowId},
 };
 
 use super::{Errands, Event, Pads, Pages};
 use crate::{
     settings::SettingsFile,
-    window::{Begun, Chord, Drawn, Front, Shown, Sizing, Viewer, no_window, screen_size, title},
+    window::{Begun, Chord, Drawn, Front, Shown, Sizing, Viewer, screen_size, title},
 };
 
 /// The app, with its window.
 pub(super) struct Shell {
-    context: Context<OwnedDisplayHandle>,
     proxy: EventLoopProxy<Event>,
     errands: Option<Errands>,
     app: App,
@@ -61,13 +59,11 @@ impl Shell {
         app: App,
         errands: Option<Errands>,
         file: SettingsFile,
-    ) -> Result<Self, Failure> {
-        let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
+    ) -> Self {
         let proxy = events.create_proxy();
         let Settings { overlay, grab_keyboard, .. } = *app.settings();
         let pads = Pads::start(proxy.clone());
-        Ok(Self {
-            context,
+        Self {
             proxy,
             errands,
             app,
@@ -80,7 +76,7 @@ impl Shell {
             title: String::new(),
             is_done: false,
             failure: None,
-        })
+        }
     }
 
     /// Ends what goes on, once the window is gone.
@@ -99,7 +95,7 @@ impl Shell {
             .with_inner_size(LogicalSize::new(WIDTH, HEIGHT))
             .with_min_inner_size(LogicalSize::new(LEAST_WIDTH, LEAST_HEIGHT))
             .with_visible(false);
-        let shown = Shown::open(events, &self.context, attributes, screen)?;
+        let shown = Shown::open(events, attributes, screen)?;
         let pages = Pages::new(events, shown.window(), self.proxy.clone());
         shown.window().set_visible(true);
         self.screen = Some(Screen { shown, pages, is_stale: true });

@@ -1,16 +1,21 @@
-//! The window that shows a session: one picture, its aspect kept, drawn by the processor.
+//! The window that shows a session: one picture, its aspect kept, drawn by a GPU where there is one.
 //!
 //! [`App`] has the window and hears all of its events, on the program's first thread. The session runs beside it, on
 //! tokio, and hands over its pictures and what the window needs to answer ([`Event`]).
 
+mod canvas;
 mod chord;
+#[cfg(test)]
+mod fixtures;
 mod follow;
+mod gpu;
 mod grab;
 mod input;
 mod overlay;
 mod paint;
 mod picture;
 mod shown;
+mod software;
 mod viewer;
 
 use std::{future::Future, time::Instant};
@@ -18,19 +23,19 @@ use std::{future::Future, time::Instant};
 use pf_app::{GrabKeyboard, Level};
 use pf_client::{Failure, PictureSink, Session, Wishes};
 use pf_media::picture::Size;
-use softbuffer::Context;
 use tokio::{runtime::Runtime, sync::oneshot};
 use winit::{
     application::ApplicationHandler,
     dpi::PhysicalSize,
     event::{DeviceEvent, DeviceId, WindowEvent},
-    event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy, OwnedDisplayHandle},
+    event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy},
     window::{Fullscreen, Window, WindowId},
 };
 
+pub(crate) use canvas::Canvas;
 pub(crate) use chord::Chord;
 pub(crate) use picture::{Front, Sink};
-pub(crate) use shown::{Canvas, Drawn, Shown};
+pub(crate) use shown::{Drawn, Shown};
 pub(crate) use viewer::{Begun, Sizing, Viewer};
 
 /// What is asked for when the screen's size is not known.
@@ -96,7 +101,6 @@ where
     F: Future<Output = Result<T, Failure>> + Send + 'static,
 {
     let events = EventLoop::with_user_event().build().map_err(|error| no_window(&error))?;
-    let context = Context::new(events.owned_display_handle()).map_err(|error| no_window(&error))?;
     let front = Front::default();
     let proxy = events.create_proxy();
     let pictures = proxy.clone();
@@ -121,7 +125,7 @@ where
     };
     let mut viewer = Viewer::new(look.overlay, look.grab_keyboard);
     viewer.watch(front);
-    let mut app = App { look, context, begin, shown: None, viewer, close: Some(close), failure: None };
+    let mut app = App { look, begin, shown: None, viewer, close: Some(close), failure: None };
     events.run_app(&mut app).map_err(|error| no_window(&error))?;
     match app.failure {
         Some(failure) => Err(failure),
@@ -141,7 +145,6 @@ enum Event {
 
 struct App<B> {
     look: Look,
-    context: Context<OwnedDisplayHandle>,
     begin: B,
     shown: Option<Shown>,
     viewer: Viewer,
@@ -246,7 +249,7 @@ impl<B> App<B> {
             .with_fullscreen(
                 (self.look.extent == Extent::FullScreen).then_some(Fullscreen::Borderless(None)),
             );
-        Shown::open(events, &self.context, attributes, size)
+        Shown::open(events, attributes, size)
     }
 
     fn draw(&mut self) -> Result<Drawn, Failure> {

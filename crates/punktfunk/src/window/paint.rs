@@ -11,16 +11,13 @@ use super::picture::Planes;
 /// Paints pictures, scaled where they have another size than their place.
 ///
 /// Scaling is done before the conversion to pixels: planes are less than half as many samples.
+#[derive(Default)]
 pub(super) struct Painter {
     resizer: Resizer,
     scaled: Planes,
 }
 
 impl Painter {
-    pub(super) fn new() -> Self {
-        Self { resizer: Resizer::new(), scaled: Planes::default() }
-    }
-
     /// Paints a picture as large as its aspect lets it be, in the middle of black.
     ///
     /// The canvas has pixels of 32 bits, of which the lower 24 are red, green and blue.
@@ -127,7 +124,7 @@ mod tests {
 
     fn painted(room: Size, picture: &Planes) -> Vec<Vec<u32>> {
         let mut canvas = vec![0x0012_3456; (room.width * room.height) as usize];
-        Painter::new().paint(&mut canvas, room, picture);
+        Painter::default().paint(&mut canvas, room, picture);
         canvas
             .chunks(room.width as usize)
             .map(|row| row.iter().map(|pixel| pixel & 0x00FF_FFFF).collect())

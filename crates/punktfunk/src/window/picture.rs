@@ -10,7 +10,7 @@ use pf_codec::{I420View, Plane};
 use pf_media::picture::Size;
 
 /// A picture in planes, without gaps. Without a pixel before the first.
-pub(super) struct Planes {
+pub(crate) struct Planes {
     size: Size,
     samples: Vec<u8>,
 }

@@ -1,35 +1,36 @@
-//! A window that is on the screen, and its pixels.
+//! A window that is on the screen, and who draws it.
 
 use std::{num::NonZeroU32, rc::Rc, time::Instant};
 
 use pf_client::Failure;
 use pf_media::picture::Size;
-use softbuffer::{Context, Surface};
+use tracing::{debug, warn};
 use winit::{
     dpi::PhysicalSize,
-    event_loop::{ActiveEventLoop, OwnedDisplayHandle},
+    event_loop::ActiveEventLoop,
     window::{Fullscreen, Window, WindowAttributes},
 };
 
-use super::{follow::Follow, grab::Grab, no_window};
+use super::{
+    canvas::Canvas,
+    follow::Follow,
+    gpu::{Gpu, Without},
+    grab::Grab,
+    no_window,
+    software::Software,
+};
 
 /// A window that is on the screen.
 pub(crate) struct Shown {
+    /// What draws it, as long as it can; then the processor does.
+    gpu: Option<Gpu>,
+    /// There once it is needed.
+    software: Option<Software>,
     window: Rc<Window>,
-    surface: Surface<OwnedDisplayHandle, Rc<Window>>,
     /// In pixels of the screen. Kept, since asking for it is a question to the display server.
     size: Size,
     pub(super) follow: Follow,
     pub(super) grab: Grab,
-}
-
-/// The pixels of a window, of 32 bits, of which the lower 24 are red, green and blue.
-pub(crate) struct Canvas<'a> {
-    /// Row by row, without gaps.
-    pub(crate) pixels: &'a mut [u32],
-    pub(crate) size: Size,
-    /// How many pixels a point has.
-    pub(crate) scale: f64,
 }
 
 /// Whether anything was drawn: a window that is put away has nothing to draw on.
@@ -40,18 +41,40 @@ pub(crate) enum Drawn {
 }
 
 impl Shown {
-    /// Opens a window with these attributes, whose stream has the size `followed` at first.
+    /// Opens a window with these attributes, whose stream has the size `followed` at first. A GPU draws it where there is
+    /// one.
     pub(crate) fn open(
         events: &ActiveEventLoop,
-        context: &Context<OwnedDisplayHandle>,
         attributes: WindowAttributes,
         followed: Size,
     ) -> Result<Self, Failure> {
+        Self::open_with(events, attributes, followed, Gpu::open)
+    }
+
+    fn open_with(
+        events: &ActiveEventLoop,
+        attributes: WindowAttributes,
+        followed: Size,
+        gpu: impl FnOnce(&Rc<Window>) -> Result<Gpu, Without>,
+    ) -> Result<Self, Failure> {
         let window = Rc::new(events.create_window(attributes).map_err(|error| no_window(&error))?);
-        let surface = Surface::new(context, Rc::clone(&window)).map_err(|error| no_window(&error))?;
+        let gpu = match gpu(&window) {
+            Ok(gpu) => {
+                debug!(gpu = gpu.name(), "a GPU draws the window");
+                Some(gpu)
+            }
+            Err(Without::Fault(fault)) => {
+                warn!(%fault, "the processor draws the window, since the GPU cannot");
+                None
+            }
+            Err(why) => {
+                debug!(%why, "the processor draws the window");
+                None
+            }
+        };
         let PhysicalSize { width, height } = window.inner_size();
         let (size, follow, grab) = (Size::new(width, height), Follow::new(followed), Grab::new(&window));
-        Ok(Self { window, surface, size, follow, grab })
+        Ok(Self { gpu, software: None, window, size, follow, grab })
     }
 
     /// The window has another size.
@@ -98,18 +121,36 @@ impl Shown {
         self.window.scale_factor()
     }
 
-    /// Draws the window, and hands it to the display server.
-    pub(crate) fn draw(&mut self, paint: impl FnOnce(&mut Canvas<'_>)) -> Result<Drawn, Failure> {
+    /// What draws it, for people to read.
+    pub(super) fn drawn_by(&self) -> &str {
+        self.gpu.as_ref().map_or("the processor", Gpu::name)
+    }
+
+    /// Draws the window, and hands it to the display server. A GPU that fails at that is not asked again: the processor
+    /// paints the same once more.
+    pub(crate) fn draw(&mut self, mut paint: impl FnMut(&mut dyn Canvas)) -> Result<Drawn, Failure> {
         let (Some(width), Some(height)) =
             (NonZeroU32::new(self.size.width), NonZeroU32::new(self.size.height))
         else {
             return Ok(Drawn::No);
         };
-        self.surface.resize(width, height).map_err(|error| no_window(&error))?;
-        let mut pixels = self.surface.buffer_mut().map_err(|error| no_window(&error))?;
-        paint(&mut Canvas { pixels: &mut pixels, size: self.size, scale: self.window.scale_factor() });
-        self.window.pre_present_notify();
-        pixels.present().map_err(|error| no_window(&error))?;
+        if let Some(gpu) = &mut self.gpu {
+            match gpu.draw((width, height), &mut paint) {
+                Ok(()) => return Ok(Drawn::Yes),
+                Err(fault) => {
+                    warn!(%fault, "the processor draws the window from now on, since the GPU failed");
+                    self.gpu = None;
+                }
+            }
+        }
+        let software = match &mut self.software {
+            Some(software) => software,
+            none => none.insert(Software::open(&self.window)?),
+        };
+        software.draw((width, height), &mut paint)?;
         Ok(Drawn::Yes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,12 +11,13 @@ use winit::{
 };
 
 use super::{
+    canvas::Canvas,
     chord::{Chord, chord},
     input::Input,
     overlay::Overlay,
-    paint::{Painter, Place},
+    paint::Place,
     picture::{Front, Planes},
-    shown::{Canvas, Shown},
+    shown::Shown,
 };
 
 /// A session's picture in a window, and the keyboard and pointer over it.
@@ -25,7 +26,8 @@ pub(crate) struct Viewer {
     front: Front,
     /// The picture that is shown.
     picture: Planes,
-    painter: Painter,
+    /// How many were taken: each has a number of its own.
+    taken: u64,
     overlay: Overlay,
     modifiers: ModifiersState,
     is_pointer_given: bool,
@@ -66,7 +68,7 @@ impl Viewer {
             begun: None,
             front: Front::default(),
             picture: Planes::default(),
-            painter: Painter::new(),
+            taken: 0,
             overlay: Overlay::new(Instant::now(), overlay),
             modifiers: ModifiersState::empty(),
             is_pointer_given: false,
@@ -128,7 +130,9 @@ impl Viewer {
 
     /// Takes the newest picture, if there is one that was not taken yet; its size is [`picture_size`](Self::picture_size).
     pub(crate) fn take(&mut self) -> Option<Showing> {
-        self.front.take(&mut self.picture)
+        let showing = self.front.take(&mut self.picture)?;
+        self.taken += 1;
+        Some(showing)
     }
 
     /// The size of the picture that is shown, once there is one.
@@ -233,12 +237,12 @@ impl Viewer {
         }
         let room = shown.size();
         let place = self.picture.view().map_or(room, |picture| Place::of(picture.size(), room).size);
-        self.overlay.refresh(now, &begun.live, place, shown.scale())
+        self.overlay.refresh(now, &begun.live, place, shown)
     }
 
     /// Paints the picture, and what lies over it.
-    pub(crate) fn paint(&mut self, canvas: &mut Canvas<'_>) {
-        self.painter.paint(canvas.pixels, canvas.size, &self.picture);
-        self.overlay.draw(canvas.pixels, canvas.size, canvas.scale);
+    pub(crate) fn paint(&self, canvas: &mut dyn Canvas) {
+        canvas.picture(&self.picture, self.taken);
+        self.overlay.draw(canvas);
     }
 }

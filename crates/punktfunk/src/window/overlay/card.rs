@@ -15,8 +15,8 @@ pub(super) fn short(moment: &Moment, scale: f32) -> Option<Layer> {
     Some(sheet.layer)
 }
 
-/// The same with every stage, what was lost, and what is shown in which size.
-pub(super) fn full(moment: &Moment, shown: Size, scale: f32) -> Option<Layer> {
+/// The same with every stage, what was lost, what is shown in which size, and what draws it.
+pub(super) fn full(moment: &Moment, shown: Size, drawn_by: &str, scale: f32) -> Option<Layer> {
     let stages = [
         (Stage::Capture, 0x0060_A5FA),
         (Stage::Encode, 0x00A7_8BFA),
@@ -54,6 +54,7 @@ pub(super) fn full(moment: &Moment, shown: Size, scale: f32) -> Option<Layer> {
         ("repaired", format!("{} last second, {} in all", moment.repaired_lately, arrived.repaired)),
         ("link", format!("loss {:.1} %, round trip {} ms", arrived.loss * 100.0, tenths(moment.round_trip))),
         ("picture", picture(moment, shown)),
+        ("drawn by", drawn_by.to_owned()),
     ];
     for (name, fact) in facts {
         let fact: String = fact.chars().take(COLUMNS - FACTS).collect();
@@ -180,8 +181,8 @@ const P95: usize = 30;
 const P99: usize = 40;
 const FACTS: usize = 10;
 
-/// The headline, the bar, eight lines of latencies, a gap, and five lines of facts.
-const LINES: f32 = 1.0 + BAR + 8.0 + GAP + 5.0;
+/// The headline, the bar, eight lines of latencies, a gap, and six lines of facts.
+const LINES: f32 = 1.0 + BAR + 8.0 + GAP + 6.0;
 
 /// The height of the bar, and of the space between groups, in lines.
 const BAR: f32 = 1.0;

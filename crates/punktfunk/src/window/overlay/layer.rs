@@ -5,7 +5,7 @@ use pf_media::picture::Size;
 
 /// A colour, and how much of what is below it hides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Colour {
+pub(in crate::window) struct Colour {
     pub(super) red: u8,
     pub(super) green: u8,
     pub(super) blue: u8,
@@ -14,28 +14,28 @@ pub(super) struct Colour {
 
 impl Colour {
     /// One that hides all below, written as on the web: `0xRRGGBB`.
-    pub(super) const fn opaque(rgb: u32) -> Self {
+    pub(in crate::window) const fn opaque(rgb: u32) -> Self {
         let [_, red, green, blue] = rgb.to_be_bytes();
         Self { red, green, blue, alpha: 255 }
     }
 
     /// The same, of which so much shows, in 255ths.
-    pub(super) const fn faded(self, alpha: u8) -> Self {
+    pub(in crate::window) const fn faded(self, alpha: u8) -> Self {
         Self { alpha, ..self }
     }
 }
 
 /// Where something is on a layer, in pixels from its left and top.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Area {
-    pub(super) left: f32,
-    pub(super) top: f32,
-    pub(super) width: f32,
-    pub(super) height: f32,
+pub(in crate::window) struct Area {
+    pub(in crate::window) left: f32,
+    pub(in crate::window) top: f32,
+    pub(in crate::window) width: f32,
+    pub(in crate::window) height: f32,
 }
 
 /// A transparent picture.
-pub(super) struct Layer {
+pub(crate) struct Layer {
     size: Size,
     pixels: Vec<Pixel>,
 }
@@ -46,16 +46,25 @@ struct Pixel(u32);
 
 impl Layer {
     /// One that shows nothing.
-    pub(super) fn clear(size: Size) -> Self {
+    pub(in crate::window) fn clear(size: Size) -> Self {
         Self { size, pixels: vec![Pixel::default(); size.width as usize * size.height as usize] }
     }
 
-    pub(super) fn size(&self) -> Size {
+    pub(in crate::window) fn size(&self) -> Size {
         self.size
     }
 
+    /// Red, green, blue and alpha of each pixel; the colours are multiplied with the alpha already.
+    pub(in crate::window) fn bytes(&self) -> Vec<u8> {
+        let bytes = self.pixels.iter().flat_map(|pixel| {
+            let [alpha, red, green, blue] = pixel.0.to_be_bytes();
+            [red, green, blue, alpha]
+        });
+        bytes.collect()
+    }
+
     /// Fills a rectangle whose corners are rounded.
-    pub(super) fn fill(&mut self, area: Area, radius: f32, colour: Colour) {
+    pub(in crate::window) fn fill(&mut self, area: Area, radius: f32, colour: Colour) {
         let Area { left, top, width, height } = area;
         let (middle_x, middle_y) = (left + width / 2.0, top + height / 2.0);
         let radius = radius.min(width / 2.0).min(height / 2.0);
@@ -87,7 +96,7 @@ impl Layer {
     }
 
     /// Lays the layer over a canvas, with its corner at `left` and `top`. What does not fit is cut off.
-    pub(super) fn lay_over(&self, canvas: &mut [u32], room: Size, left: u32, top: u32) {
+    pub(in crate::window) fn lay_over(&self, canvas: &mut [u32], room: Size, left: u32, top: u32) {
         let rows = canvas.chunks_exact_mut(room.width as usize).skip(top as usize);
         for (line, pixels) in rows.zip(self.pixels.chunks_exact(self.size.width as usize)) {
             for (below, pixel) in line.iter_mut().skip(left as usize).zip(pixels) {

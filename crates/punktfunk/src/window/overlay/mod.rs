@@ -3,13 +3,20 @@
 mod card;
 mod layer;
 
-use std::time::{Duration, Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use pf_app::Level;
 use pf_client::Live;
 use pf_media::picture::Size;
 
-use layer::Layer;
+use super::{canvas::Canvas, shown::Shown};
+
+pub(crate) use layer::Layer;
+#[cfg(test)]
+pub(super) use layer::{Area, Colour};
 
 /// The overlay of a window.
 ///
@@ -17,14 +24,16 @@ use layer::Layer;
 /// the window again if that says so.
 pub(super) struct Overlay {
     level: Level,
-    card: Option<Layer>,
+    card: Option<Rc<Layer>>,
+    /// How far it is from the corner of the window, in pixels.
+    margin: u32,
     /// When the card is out of date; `None` where there is nothing to do.
     due: Option<Instant>,
 }
 
 impl Overlay {
     pub(super) fn new(now: Instant, level: Level) -> Self {
-        Self { level, card: None, due: (level != Level::Off).then_some(now) }
+        Self { level, card: None, margin: 0, due: (level != Level::Off).then_some(now) }
     }
 
     /// Shows more, up to everything, and then nothing.
@@ -43,27 +52,28 @@ impl Overlay {
         self.due
     }
 
-    /// Takes the figures of now if it is time to; whether the overlay is another now. `shown` is the size of the picture
-    /// in the window.
-    pub(super) fn refresh(&mut self, now: Instant, live: &Live, shown: Size, scale: f64) -> bool {
+    /// Takes the figures of now if it is time to; whether the overlay is another now. In the `window` the
+    /// picture has the size `shown`.
+    pub(super) fn refresh(&mut self, now: Instant, live: &Live, shown: Size, window: &Shown) -> bool {
         if self.due.is_none_or(|due| now < due) {
             return false;
         }
-        let scale = scale as f32;
-        self.card = match self.level {
+        let scale = window.scale() as f32;
+        let card = match self.level {
             Level::Off => None,
             Level::Short => card::short(&live.moment(), scale),
-            Level::Full => card::full(&live.moment(), shown, scale),
+            Level::Full => card::full(&live.moment(), shown, window.drawn_by(), scale),
         };
+        self.card = card.map(Rc::new);
+        self.margin = (MARGIN * scale) as u32;
         self.due = self.card.is_some().then(|| now + SHOWN_FOR);
         true
     }
 
-    /// Draws what is shown into a canvas, scaled as the window is.
-    pub(super) fn draw(&self, canvas: &mut [u32], room: Size, scale: f64) {
+    /// Draws what is shown into a canvas.
+    pub(super) fn draw(&self, canvas: &mut dyn Canvas) {
         if let Some(card) = &self.card {
-            let margin = (MARGIN * scale) as u32;
-            card.lay_over(canvas, room, margin, margin);
+            canvas.layer(card, self.margin);
         }
     }
 }
@@ -72,4 +82,4 @@ impl Overlay {
 const SHOWN_FOR: Duration = Duration::from_millis(500);
 
 /// How far the overlay is from the corner of the window, in points.
-const MARGIN: f64 = 14.0;
+const MARGIN: f32 = 14.0;
