@@ -4,9 +4,9 @@
 //! the app shows; [`Errands`] grants what it wishes, on tokio, and tells what came of that as [`Event`]s.
 
 mod errands;
-mod pads;
 mod pages;
 mod shell;
+mod steps;
 
 use std::{sync::Arc, time::Instant};
 
@@ -21,9 +21,9 @@ use crate::{
     window::{Begun, Front, no_window},
 };
 use errands::Errands;
-use pads::Pads;
 use pages::Pages;
 use shell::Shell;
+use steps::Steps;
 
 #[cfg(test)]
 pub(crate) use pages::whole_textures;

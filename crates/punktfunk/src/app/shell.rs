@@ -16,10 +16,10 @@ use winit::{
     window::{Window, WindowAttributes, WindowId},
 };
 
-use super::{Errands, Event, Pads, Pages};
+use super::{Errands, Event, Pages, Steps};
 use crate::{
     settings::SettingsFile,
-    window::{Begun, Chord, Drawn, Front, Shown, Sizing, Viewer, screen_size, title},
+    window::{Begun, Chord, Drawn, Front, Pads, Shown, Sizing, Viewer, screen_size, title},
 };
 
 /// The app, with its window.
@@ -29,6 +29,7 @@ pub(super) struct Shell {
     app: App,
     viewer: Viewer,
     pads: Pads,
+    steps: Steps,
     /// Where the settings are kept.
     file: SettingsFile,
     /// There once the event loop runs.
@@ -62,7 +63,11 @@ impl Shell {
     ) -> Self {
         let proxy = events.create_proxy();
         let Settings { overlay, grab_keyboard, .. } = *app.settings();
-        let pads = Pads::start(proxy.clone());
+        let told = proxy.clone();
+        let pads = Pads::start(move |event| {
+            // A window that is gone is played in no more.
+            let _ = told.send_event(Event::Pad(event));
+        });
         Self {
             proxy,
             errands,
@@ -70,6 +75,7 @@ impl Shell {
             viewer: Viewer::new(overlay, grab_keyboard),
             overlay,
             pads,
+            steps: Steps::default(),
             file,
             screen: None,
             watched: None,
@@ -226,7 +232,7 @@ impl Shell {
     fn step(&mut self) {
         let is_for_host = self.is_for_host();
         let Some(Screen { shown, pages, is_stale }) = &mut self.screen else { return };
-        while let Some(key) = self.pads.next_key(Instant::now()) {
+        while let Some(key) = self.steps.next_key(Instant::now()) {
             if !is_for_host {
                 pages.press(key);
                 *is_stale = true;
@@ -269,8 +275,10 @@ impl ApplicationHandler<Event> for Shell {
             Event::News(news) => self.app.hear(news, Instant::now()),
             Event::Begun(number, begun, front) => self.begin(number, *begun, front),
             Event::Pad(event) => {
-                let (is_for_host, now) = (self.is_for_host(), Instant::now());
-                self.pads.handle(event, self.viewer.controls(), is_for_host, now);
+                let is_for_host = self.is_for_host();
+                if let Some((pad, state)) = self.pads.handle(event, self.viewer.controls(), is_for_host) {
+                    self.steps.handle(Instant::now(), pad, &state);
+                }
                 return self.step();
             }
             Event::Ended(number) => {
@@ -364,7 +372,7 @@ impl ApplicationHandler<Event> for Shell {
             self.follow_app();
             self.refresh();
         }
-        if self.pads.due().is_some_and(|due| due <= now) {
+        if self.steps.due().is_some_and(|due| due <= now) {
             self.step();
         }
         let is_for_host = self.is_for_host();
@@ -375,7 +383,7 @@ impl ApplicationHandler<Event> for Shell {
             *is_stale = true;
             shown.window().request_redraw();
         }
-        let mut due: Vec<Instant> = self.app.due().into_iter().chain(self.pads.due()).collect();
+        let mut due: Vec<Instant> = self.app.due().into_iter().chain(self.steps.due()).collect();
         if is_for_host {
             if self.viewer.poll(now, shown) {
                 shown.window().request_redraw();

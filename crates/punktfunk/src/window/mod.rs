@@ -12,6 +12,7 @@ mod gpu;
 mod grab;
 mod input;
 mod overlay;
+mod pads;
 mod paint;
 mod picture;
 mod shown;
@@ -22,6 +23,7 @@ use std::{future::Future, time::Instant};
 
 use pf_app::{GrabKeyboard, Level};
 use pf_client::{Failure, PictureSink, Session, Wishes};
+use pf_gamepad::PadEvent;
 use pf_media::picture::Size;
 use tokio::{runtime::Runtime, sync::oneshot};
 use winit::{
@@ -34,6 +36,7 @@ use winit::{
 
 pub(crate) use canvas::Canvas;
 pub(crate) use chord::Chord;
+pub(crate) use pads::Pads;
 pub(crate) use picture::{Front, Sink};
 pub(crate) use shown::{Drawn, Shown};
 pub(crate) use viewer::{Begun, Sizing, Viewer};
@@ -125,7 +128,12 @@ where
     };
     let mut viewer = Viewer::new(look.overlay, look.grab_keyboard);
     viewer.watch(front);
-    let mut app = App { look, begin, shown: None, viewer, close: Some(close), failure: None };
+    let played = events.create_proxy();
+    let pads = Pads::start(move |event| {
+        // Nor is a window that is gone played in.
+        let _ = played.send_event(Event::Pad(event));
+    });
+    let mut app = App { look, begin, shown: None, viewer, pads, close: Some(close), failure: None };
     events.run_app(&mut app).map_err(|error| no_window(&error))?;
     match app.failure {
         Some(failure) => Err(failure),
@@ -139,6 +147,8 @@ enum Event {
     Begun(Box<Begun>),
     /// There is a new picture in front.
     Picture,
+    /// Something happened to a gamepad.
+    Pad(PadEvent),
     /// The session is over; the window closes.
     SessionEnded,
 }
@@ -148,6 +158,7 @@ struct App<B> {
     begin: B,
     shown: Option<Shown>,
     viewer: Viewer,
+    pads: Pads,
     close: Option<oneshot::Sender<()>>,
     failure: Option<Failure>,
 }
@@ -159,7 +170,15 @@ impl<B: FnMut(Size)> ApplicationHandler<Event> for App<B> {
 
     fn user_event(&mut self, events: &ActiveEventLoop, event: Event) {
         match event {
-            Event::Begun(begun) => self.viewer.begin(*begun),
+            Event::Begun(begun) => {
+                self.viewer.begin(*begun);
+                if let Some(controls) = self.viewer.controls() {
+                    self.pads.plug_all_in(controls);
+                }
+            }
+            Event::Pad(event) => {
+                self.pads.handle(event, self.viewer.controls(), true);
+            }
             Event::Picture => {
                 // Not left for the next redraw, which the display server may put off.
                 let drawn = self.show_newest(events);
