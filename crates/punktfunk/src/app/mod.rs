@@ -26,7 +26,7 @@ use pages::Pages;
 use shell::Shell;
 
 #[cfg(test)]
-pub(crate) use pages::whole_textures;
+pub(crate) use pages::textures_for;
 
 /// What the app begins with.
 pub(crate) enum Start {

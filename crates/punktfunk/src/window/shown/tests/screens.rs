@@ -145,14 +145,14 @@ impl Drop for Screen {
 
 /// Looks at the screen that this test runs on.
 pub(super) enum Eye {
-    X(RustConnection),
+    X(Box<RustConnection>),
     Wayland { output: Box<dyn Source>, last: Option<(Size, Vec<u32>)> },
 }
 
 impl Eye {
     pub(super) fn open() -> Self {
         if env::var_os("WAYLAND_DISPLAY").is_none() {
-            return Self::X(RustConnection::connect(None).unwrap().0);
+            return Self::X(Box::new(RustConnection::connect(None).unwrap().0));
         }
         let config = SourceConfig {
             kind: SourceKind::Wayland,
