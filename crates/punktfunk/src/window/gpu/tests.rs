@@ -169,7 +169,7 @@ fn what_goes_wrong_is_told_at_the_end_of_the_frame() {
     with_each_kind(|scene| {
         let room = Size::new(40, 40);
         scene.begin(room);
-        scene.picture(&planes(Size::new(20_000, 2), 1), 1);
+        scene.picture(&planes(Size::new(40_000, 2), 1), 1);
         assert!(scene.end().is_err(), "no GPU takes a picture as wide as that");
         let small = planes(Size::new(40, 40), 2);
         let painted = by_gpu(scene, room, |canvas| canvas.picture(&small, 2));

@@ -67,7 +67,7 @@ fn where_the_gpu_fails_the_processor_goes_on_with_the_same() {
         let (_, first) = page(&context, size);
         let (primitives, _) = page(&context, size);
         let [fine, too_wide] =
-            [(160, 120), (20_000, 15)].map(|(width, height)| planes(Size::new(width, height), 1));
+            [(160, 120), (40_000, 15)].map(|(width, height)| planes(Size::new(width, height), 1));
         let [with_fine, with_too_wide] = [&fine, &too_wide].map(|picture| {
             by_processor(size, |canvas| {
                 canvas.picture(picture, 1);
