@@ -43,8 +43,8 @@ fn a_window_that_opengl_draws_shows_the_picture_after_a_resize_too() {
 }
 
 #[test]
-fn on_wayland_opengl_shows_the_picture_after_a_resize_too() {
-    on_a_screen(Server::Wayland, "on_wayland_opengl_shows_the_picture_after_a_resize_too", || {
+fn on_wayland_opengl_shows_the_picture_and_the_processor_goes_on() {
+    on_a_screen(Server::Wayland, "on_wayland_opengl_shows_the_picture_and_the_processor_goes_on", || {
         let (devices, size) = (devices(&["renderD128"]), Size::new(640, 480));
         let picture = planes(Size::new(200, 150), 1);
         let mut paint = |canvas: &mut dyn Canvas| canvas.picture(&picture, 1);
@@ -55,6 +55,9 @@ fn on_wayland_opengl_shows_the_picture_after_a_resize_too() {
             stage.await_sight(size, &mut paint);
         }
         assert_ne!(stage.shown().drawn_by(), "the processor");
+        let too_wide = planes(Size::new(40_000, 15), 2);
+        stage.await_sight(Size::new(333, 600), &mut |canvas| canvas.picture(&too_wide, 2));
+        assert_eq!(stage.shown().drawn_by(), "the processor");
     });
 }
 
