@@ -26,7 +26,7 @@ use shell::Shell;
 use steps::Steps;
 
 #[cfg(test)]
-pub(crate) use pages::whole_textures;
+pub(crate) use pages::textures_for;
 
 /// What the app begins with.
 pub(crate) enum Start {

@@ -129,16 +129,21 @@ impl Pages {
 
     /// Draws what was laid out over what the canvas has.
     pub(super) fn paint(&mut self, canvas: &mut dyn Canvas) {
-        let mut textures = std::mem::take(&mut self.textures);
-        if !canvas.has_pages() {
-            textures = whole_textures(&self.context);
-        }
+        let textures = textures_for(canvas, &self.context, std::mem::take(&mut self.textures));
         canvas.pages(&self.primitives, &textures, self.pixels_per_point);
     }
 }
 
-/// All textures that pages are drawn with: that of the letters, of which egui hands out nothing twice.
-pub(crate) fn whole_textures(context: &egui::Context) -> TexturesDelta {
+/// What a canvas needs of the textures of pages: what is `new`, or all that there is if it has painted none yet. That is the
+/// texture of the letters, of which egui hands out nothing twice.
+pub(crate) fn textures_for(
+    canvas: &dyn Canvas,
+    context: &egui::Context,
+    new: TexturesDelta,
+) -> TexturesDelta {
+    if canvas.has_pages() {
+        return new;
+    }
     #[expect(
         clippy::redundant_closure_for_method_calls,
         reason = "a method of all lifetimes is none to the compiler"

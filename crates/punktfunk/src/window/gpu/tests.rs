@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use egui::TexturesDelta;
 use pf_media::picture::Size;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
     has_render_node,
     scene::Scene,
 };
+use crate::app::textures_for;
 use crate::window::{
     canvas::Canvas,
     fixtures::{assert_alike, by_processor, difference, page, planes},
@@ -125,11 +127,11 @@ fn pages_lie_over_the_picture_as_the_processor_lays_them() {
         let picture = planes(Size::new(160, 120), 1);
         let context = egui::Context::default();
         for room in [ROOM, Size::new(300, 200)] {
-            let (_, _) = page(&context, room);
+            let _ = page(&context, room);
             let (primitives, _) = page(&context, room);
-            let textures = crate::app::whole_textures(&context);
             let paint = |canvas: &mut dyn Canvas| {
                 canvas.picture(&picture, 1);
+                let textures = textures_for(canvas, &context, TexturesDelta::default());
                 canvas.pages(&primitives, &textures, 1.0);
             };
             let painted = by_gpu(scene, room, paint);
@@ -167,7 +169,7 @@ fn what_goes_wrong_is_told_at_the_end_of_the_frame() {
     with_each_kind(|scene| {
         let room = Size::new(40, 40);
         scene.begin(room);
-        scene.picture(&planes(Size::new(20_000, 2), 1), 1);
+        scene.picture(&planes(Size::new(40_000, 2), 1), 1);
         assert!(scene.end().is_err(), "no GPU takes a picture as wide as that");
         let small = planes(Size::new(40, 40), 2);
         let painted = by_gpu(scene, room, |canvas| canvas.picture(&small, 2));

@@ -17,6 +17,7 @@ use winit::{
 
 use self::screens::{Eye, PATIENCE, Server, on_a_screen, resize_output};
 use super::*;
+use crate::app::textures_for;
 use crate::window::{
     fixtures::{STEPS, by_processor, difference, page, planes},
     gpu::renderer,
@@ -42,8 +43,8 @@ fn a_window_that_opengl_draws_shows_the_picture_after_a_resize_too() {
 }
 
 #[test]
-fn on_wayland_opengl_shows_the_picture_after_a_resize_too() {
-    on_a_screen(Server::Wayland, "on_wayland_opengl_shows_the_picture_after_a_resize_too", || {
+fn on_wayland_opengl_shows_the_picture_and_the_processor_goes_on() {
+    on_a_screen(Server::Wayland, "on_wayland_opengl_shows_the_picture_and_the_processor_goes_on", || {
         let (devices, size) = (devices(&["renderD128"]), Size::new(640, 480));
         let picture = planes(Size::new(200, 150), 1);
         let mut paint = |canvas: &mut dyn Canvas| canvas.picture(&picture, 1);
@@ -54,6 +55,9 @@ fn on_wayland_opengl_shows_the_picture_after_a_resize_too() {
             stage.await_sight(size, &mut paint);
         }
         assert_ne!(stage.shown().drawn_by(), "the processor");
+        let too_wide = planes(Size::new(40_000, 15), 2);
+        stage.await_sight(Size::new(333, 600), &mut |canvas| canvas.picture(&too_wide, 2));
+        assert_eq!(stage.shown().drawn_by(), "the processor");
     });
 }
 
@@ -63,22 +67,27 @@ fn where_the_gpu_fails_the_processor_goes_on_with_the_same() {
     on_a_screen(Server::X, "where_the_gpu_fails_the_processor_goes_on_with_the_same", || {
         let (devices, size) = (devices(&["renderD128"]), Size::new(320, 240));
         let context = egui::Context::default();
-        let (_, mut fresh) = page(&context, size);
+        let (_, first) = page(&context, size);
         let (primitives, _) = page(&context, size);
-        let whole = crate::app::whole_textures(&context);
-        let mut paint_with = |canvas: &mut dyn Canvas, picture: &Planes, number: u64| {
+        let [fine, too_wide] =
+            [(160, 120), (40_000, 15)].map(|(width, height)| planes(Size::new(width, height), 1));
+        let [with_fine, with_too_wide] = [&fine, &too_wide].map(|picture| {
+            by_processor(size, |canvas| {
+                canvas.picture(picture, 1);
+                canvas.pages(&primitives, &first, 1.0);
+            })
+        });
+        let mut new = first;
+        let mut paint = |canvas: &mut dyn Canvas, picture: &Planes, number: u64| {
             canvas.picture(picture, number);
-            // As the pages do: what egui hands out once is gone by the time that the processor takes over.
-            let textures = std::mem::take(&mut fresh);
-            let textures = if canvas.has_pages() { &textures } else { &whole };
-            canvas.pages(&primitives, textures, 1.0);
+            // As the app does: what egui hands out once is gone by the time that the processor takes over.
+            let textures = textures_for(canvas, &context, std::mem::take(&mut new));
+            canvas.pages(&primitives, &textures, 1.0);
         };
         let mut stage = Stage::open(size, |window| Gpu::open_on(window, devices.path(), |_| true));
-        let fine = planes(Size::new(160, 120), 1);
-        stage.await_sight(size, &mut |canvas| paint_with(canvas, &fine, 1));
+        stage.await_pixels(size, &with_fine, &mut |canvas| paint(canvas, &fine, 1));
         assert_ne!(stage.shown().drawn_by(), "the processor");
-        let too_wide = planes(Size::new(20_000, 15), 2);
-        stage.await_sight(size, &mut |canvas| paint_with(canvas, &too_wide, 2));
+        stage.await_pixels(size, &with_too_wide, &mut |canvas| paint(canvas, &too_wide, 2));
         assert_eq!(stage.shown().drawn_by(), "the processor");
     });
 }
@@ -159,7 +168,14 @@ impl Stage {
     /// Draws the window as often as it must be, until it has this size and shows what is painted.
     #[track_caller]
     fn await_sight(&mut self, size: Size, paint: &mut dyn FnMut(&mut dyn Canvas)) {
-        let (expected, started) = (by_processor(size, &mut *paint), Instant::now());
+        let expected = by_processor(size, &mut *paint);
+        self.await_pixels(size, &expected, paint);
+    }
+
+    /// The same, where it is known what is to be seen of it.
+    #[track_caller]
+    fn await_pixels(&mut self, size: Size, expected: &[u32], paint: &mut dyn FnMut(&mut dyn Canvas)) {
+        let started = Instant::now();
         let mut playing = Playing { shown: &mut self.shown, is_to_draw: true };
         let mut sight = "nothing".to_owned();
         while started.elapsed() < PATIENCE {
@@ -169,7 +185,7 @@ impl Stage {
             self.events.pump_app_events(Some(MOMENT), &mut playing);
             match self.eye.see(playing.shown.window()) {
                 Some((seen, pixels)) if seen == size => {
-                    let (most, apart) = difference(&pixels, &expected, STEPS);
+                    let (most, apart) = difference(&pixels, expected, STEPS);
                     if apart == 0 {
                         return;
                     }

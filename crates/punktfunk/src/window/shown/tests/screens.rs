@@ -6,6 +6,7 @@ use std::{
     num::NonZeroU32,
     os::unix::fs::chown,
     process::{Child, Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -114,7 +115,7 @@ impl Screen {
         let (screen, started) = (Self { server, place: Place::Folder(folder) }, Instant::now());
         while !ready.exists() {
             assert!(started.elapsed() < PATIENCE, "sway does not start");
-            std::thread::yield_now();
+            thread::sleep(GLANCE);
         }
         screen
     }
@@ -145,14 +146,14 @@ impl Drop for Screen {
 
 /// Looks at the screen that this test runs on.
 pub(super) enum Eye {
-    X(RustConnection),
+    X(Box<RustConnection>),
     Wayland { output: Box<dyn Source>, last: Option<(Size, Vec<u32>)> },
 }
 
 impl Eye {
     pub(super) fn open() -> Self {
         if env::var_os("WAYLAND_DISPLAY").is_none() {
-            return Self::X(RustConnection::connect(None).unwrap().0);
+            return Self::X(Box::new(RustConnection::connect(None).unwrap().0));
         }
         let config = SourceConfig {
             kind: SourceKind::Wayland,
@@ -203,7 +204,7 @@ fn without_alpha(bytes: [u8; 4]) -> u32 {
 /// Says that a test has its screen.
 const ON_ITS_SCREEN: &str = "PUNKTFUNK_TEST_ON_ITS_SCREEN";
 
-/// How long a look at a compositor's output waits for something new.
+/// How long one waits between two looks.
 const GLANCE: Duration = Duration::from_millis(5);
 
 /// How long something may take to be there.
