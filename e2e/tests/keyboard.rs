@@ -1,6 +1,8 @@
 //! Whose the desktop's own keys are: a real window on a real X server, whose window manager takes Alt+Tab, Alt+F4 and Super
 //! for itself, and a real program at the host.
 
+#![expect(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
+
 use std::{collections::BTreeSet, fs};
 
 use pf_e2e::{
