@@ -1,6 +1,7 @@
 //! A Wayland compositor without a screen.
 
 use std::{
+    fmt::Write as _,
     fs,
     os::unix::{
         fs::{PermissionsExt as _, chown},
@@ -30,7 +31,8 @@ impl Sway {
         let path = directory.path();
         let mut lines = "default_border none\nxwayland disable\n".to_owned();
         for (keys, note) in bindings {
-            lines.push_str(&format!("bindsym {keys} exec touch {}\n", path.join(note).display()));
+            let note = path.join(note);
+            let _ = writeln!(lines, "bindsym {keys} exec touch {}", note.display());
         }
         fs::write(path.join("config"), lines).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();

@@ -499,10 +499,12 @@ impl Canvas {
 
 /// The windows in a window, at most so many frames deep: a window manager puts those of programs into its own.
 fn windows_below(connection: &RustConnection, window: Window, frames: u32) -> Vec<Window> {
-    let Ok(Ok(tree)) = connection.query_tree(window).map(|tree| tree.reply()) else { return Vec::new() };
-    let mut all = tree.children.clone();
+    // One that has gone meanwhile has none.
+    let tree = connection.query_tree(window).ok().and_then(|tree| tree.reply().ok());
+    let mut all = tree.map_or_else(Vec::new, |tree| tree.children);
     if frames > 0 {
-        all.extend(tree.children.iter().flat_map(|child| windows_below(connection, *child, frames - 1)));
+        let below = all.iter().flat_map(|child| windows_below(connection, *child, frames - 1));
+        all.extend(below.collect::<Vec<_>>());
     }
     all
 }

@@ -1,6 +1,8 @@
 //! Whose the desktop's own keys are: a real window on a real X server, whose window manager takes Alt+Tab, Alt+F4 and Super
 //! for itself, and a real program at the host.
 
+#![expect(clippy::unwrap_used, reason = "a test panics where it cannot go on")]
+
 use std::{collections::BTreeSet, fs};
 
 use pf_e2e::{
@@ -109,8 +111,12 @@ impl Seat {
 
     /// Presses keys in this order, and lets go of them in the other.
     fn strike(&self, keys: &[u8]) {
-        keys.iter().for_each(|key| self.screen.strike(*key, true));
-        keys.iter().rev().for_each(|key| self.screen.strike(*key, false));
+        for key in keys {
+            self.screen.strike(*key, true);
+        }
+        for key in keys.iter().rev() {
+            self.screen.strike(*key, false);
+        }
     }
 
     /// Strikes a key until it arrives at the host: then the session hears the keyboard. What was struck before has arrived,
@@ -380,8 +386,16 @@ impl WaylandSeat {
         let line = ["connect", &address, "--size", "640x480", "--sound", "off"];
         let session = client.spawn(&[&line, options].concat());
         until("the focus", || sway.has_focused("Punktfunk").then_some(()));
-        let (_session, _keyboard, _host, _desktop) = (session, keyboard, host, desktop);
-        Self { program, sway, hands, client, _session, _keyboard, _host, _desktop }
+        Self {
+            program,
+            sway,
+            hands,
+            client,
+            _session: session,
+            _keyboard: keyboard,
+            _host: host,
+            _desktop: desktop,
+        }
     }
 
     /// Strikes each of these keys at the desktop.

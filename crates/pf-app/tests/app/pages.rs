@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use crate::support::{Person, TODAY, fingerprint};
 use egui::Key;
-use pf_app::{News, Settings, Stage, StreamSize, Target, VisitNews, Wish};
+use pf_app::{GrabKeyboard, News, Settings, Stage, StreamSize, Target, VisitNews, Wish};
 use pf_base::{DeviceName, Timestamp};
 use pf_client::{Failure, Neighbourhood};
 use pf_discovery::{Advert, Sighting};
@@ -152,6 +152,10 @@ fn a_choice_in_the_settings_is_kept_at_once() {
     let wishes = person.wishes();
     let [Wish::Keep(settings)] = &wishes[..] else { panic!("{wishes:?}") };
     assert!(matches!(settings.size, StreamSize::Fixed(size) if size.width == 1920));
+    person.chooses("Alt+Tab and the like", "to the host always");
+    let wishes = person.wishes();
+    let [Wish::Keep(settings)] = &wishes[..] else { panic!("{wishes:?}") };
+    assert_eq!(settings.grab_keyboard, GrabKeyboard::Always);
 }
 
 /// A lost session is tried again at once and then ever more rarely, says so, and stops when its person does.

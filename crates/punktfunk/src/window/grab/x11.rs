@@ -4,9 +4,9 @@
 //! and by that protocol: keys then come through winit as ever. While it holds, no other program's key bindings count. It
 //! ends with the connection, at the latest.
 //!
-//! A server tells of a grab as of a change of focus to the grab's window. winit listens for the focus as XInput tells it, and
-//! there it is none while the window has the focus already. Where it has not, winit takes the grab for the focus itself: such
-//! a grab is given back at once.
+//! A server tells of a grab as of a change of focus to the grab's window. winit listens for the focus as the input extension
+//! tells it, and there it is none while the window has the focus already. Where it has not, winit takes the grab for the
+//! focus itself: such a grab is given back at once.
 
 #![expect(unsafe_code, reason = "winit hands its connection out as a pointer")]
 
