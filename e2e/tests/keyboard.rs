@@ -291,6 +291,25 @@ fn a_click_on_another_window_ends_the_grab_and_leaves_nothing_pressed() {
     seat.strike_for_the_host(&[ALT, F4]);
 }
 
+/// A window manager may give the focus away before it gives the keyboard back, as at the end of an Alt+Tab.
+#[test]
+fn what_another_program_still_has_is_taken_once_that_gives_it_back() {
+    let mut seat = Seat::connected(&["--grab-keyboard", "always"]);
+    seat.await_grab();
+    seat.screen.click_on(seat.neighbours_window);
+    seat.await_release();
+    let held = seat.screen.hold_keyboard();
+    seat.screen.focus(seat.window);
+    let is_motion = |told: &&Told| matches!(told, Told::Motion(_));
+    let before = seat.program.told().iter().filter(is_motion).count();
+    seat.screen.click_on(seat.window);
+    seat.program.hear("the pointer", |told| (told.iter().filter(is_motion).count() > before).then_some(()));
+    // Where the pointer is, a server tells of the keyboard's return as of a focus.
+    seat.screen.point([1590, 10]);
+    drop(held);
+    seat.await_grab();
+}
+
 /// A focus that goes by the pointer is gone without a word when that leaves: what is taken then would never be given back.
 #[test]
 fn nothing_is_taken_where_the_focus_goes_by_the_pointer() {
