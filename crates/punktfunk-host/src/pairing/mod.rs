@@ -37,13 +37,15 @@ pub(crate) async fn serve(connection: Connection, gate: Gate, host: Arc<Host>) {
     let code = match timeout(PATIENCE, connection.accept_control()).await {
         Ok(Ok(control)) => {
             let mut desk = Desk { connection: connection.clone(), control, line, host };
-            match desk.attend().await {
+            let code = match desk.attend().await {
                 Ok(()) => Code::Ended,
                 Err(end) => {
                     tracing::debug!(?end, "a pairing connection ended early");
                     end.code()
                 }
-            }
+            };
+            // Before the desk goes, and its stream with it: the device would hear of an end without a reason first.
+            return connection.close(code);
         }
         Ok(Err(_)) | Err(_) => Code::ProtocolError,
     };

@@ -5,7 +5,7 @@ mod converse;
 mod greet;
 mod open;
 
-use std::{sync::Arc, time::Instant};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use pf_base::{Code, DeviceName};
 use pf_desktop::SourceConfig;
@@ -48,16 +48,21 @@ pub(crate) async fn serve(arrival: Arrival, gate: Gate, studio: Arc<Studio>) {
     let connection = arrival.admit();
     let session = line.connection();
     let input = SessionInput::of(role);
-    // The gate may cut the session at any moment from now on, also while its source is being opened.
-    let end = tokio::select! {
-        biased;
-        end = cut(&mut line) => end,
-        end = run(&connection, session, role, &input, &studio) => end,
+    let end = {
+        let mut running = pin!(run(&connection, session, role, &input, &studio));
+        // The gate may cut the session at any moment from now on, also while its source is being opened.
+        let end = tokio::select! {
+            biased;
+            end = cut(&mut line) => end,
+            end = &mut running => end,
+        };
+        // Before what is cut goes, and its stream with it: the device would hear of an end without a reason first.
+        connection.close(end.code());
+        end
     };
     if let End::Failed(error) = &end {
         tracing::warn!(%error, "a session had no pictures to show");
     }
-    connection.close(end.code());
     if let (End::Cut(_), Some(inbox)) = (&end, input.inbox()) {
         // What a device said before it was removed is not done any more.
         inbox.release_all();
